@@ -1,0 +1,1 @@
+//! One per cluster or VM fleet: reads the local registry, reports up, feeds gateways and DNS.

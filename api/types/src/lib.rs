@@ -1,0 +1,1 @@
+//! Rialto's vocabulary: resources, ids, snapshots, errors, limits.

@@ -1,0 +1,1 @@
+//! What crosses Rialto's borders: gRPC, REST, clients, mutual TLS.

@@ -1,0 +1,1 @@
+//! The global control plane: Raft-replicated intent, certificate authority, publishing, REST.

@@ -1,0 +1,1 @@
+//! Every decision of Rialto, pure: no clock, no socket, no random draw, no async.

@@ -1,0 +1,1 @@
+//! The DNS proxy: federated names to virtual IPs, everything else forwarded.

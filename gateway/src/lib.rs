@@ -1,0 +1,1 @@
+//! The east-west gateway: capture, tunnel, relay, balancing, enforcement.
