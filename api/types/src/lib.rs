@@ -1,1 +1,27 @@
-//! Rialto's vocabulary: resources, ids, snapshots, errors, limits.
+//! Rialto's vocabulary: what every part and every outsider calls things.
+//!
+//! - [`id`]: names that are valid because they exist
+//! - [`object`]: the one shape of every resource, and the kinds
+//! - [`cluster`], [`service`], [`route`], [`policy`]: specs and status, by subject
+//! - [`api`]: what REST answers besides resources
+//! - [`report`]: what a cluster says upward
+//! - [`snapshot`], [`local`]: what a gateway or DNS proxy gets from the bridge and from its agent
+//! - [`token`]: what a join token carries
+//! - [`error`]: the table of error codes
+//! - [`limits`]: every bound, with unit and reason
+//! - [`duration`]: durations as text
+
+pub mod api;
+pub mod cluster;
+pub mod duration;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod local;
+pub mod object;
+pub mod policy;
+pub mod report;
+pub mod route;
+pub mod service;
+pub mod snapshot;
+pub mod token;

@@ -1,0 +1,100 @@
+//! Every bound of every package in one place, with its unit and its reason.
+
+use std::time::Duration;
+
+// text
+
+/// Characters of a bad input that an error repeats: enough to recognise it, too few to flood a log.
+pub const ERROR_TEXT_CHARS_MAX: usize = 120;
+/// Bytes of all labels, or all annotations, of one object (Kubernetes allows 256 KiB in all).
+pub const METADATA_BYTES_MAX: usize = 64 * 1024;
+
+// resources
+
+/// Clusters of one federation: a snapshot names each of them.
+pub const CLUSTERS_MAX: usize = 1_000;
+/// Services that one cluster may report; the state is held in memory by every member.
+pub const SERVICES_PER_CLUSTER_MAX: usize = 10_000;
+/// Ports of one service, as a ServiceImport of Kubernetes.
+pub const PORTS_PER_SERVICE_MAX: usize = 64;
+/// Endpoints of one headless service and cluster that DNS answers by name.
+pub const HEADLESS_ENDPOINTS_MAX: usize = 1_000;
+/// Gateways of one cluster.
+pub const GATEWAYS_PER_CLUSTER_MAX: usize = 32;
+/// Objects of one kind, so that a list fits in memory and a scan in a millisecond.
+pub const OBJECTS_PER_KIND_MAX: usize = 10_000;
+/// Backends of one rule (Gateway API: 16).
+pub const ROUTE_BACKENDS_MAX: usize = 16;
+/// The largest weight (Gateway API: 1,000,000).
+pub const ROUTE_WEIGHT_MAX: u32 = 1_000_000;
+/// Parents of one route (Gateway API: 32).
+pub const ROUTE_PARENTS_MAX: usize = 32;
+/// Rules of one route (Gateway API: 16).
+pub const ROUTE_RULES_MAX: usize = 16;
+/// Matches of one rule, headers or parameters of one match (Gateway API: 64 and 16).
+pub const ROUTE_MATCHES_MAX: usize = 64;
+/// Targets of one policy (Gateway API: 16).
+pub const POLICY_TARGETS_MAX: usize = 16;
+/// Rules of one policy, and sources or operations of one rule: evaluated one by one per request.
+pub const POLICY_RULES_MAX: usize = 64;
+/// Namespaces of one workspace.
+pub const WORKSPACE_NAMESPACES_MAX: usize = 1_000;
+/// Envoy's overprovisioning factor of 1.4: spill starts below 72 % healthy.
+pub const OVERPROVISIONING_PERCENT_DEFAULT: u32 = 140;
+/// A virtual IP rests this long before another service gets it: 2 x the DNS time to live + 60 s
+/// at the least (reliability.md 44); ten minutes also outlive clients that resolve rarely.
+pub const VIP_QUARANTINE: Duration = Duration::from_secs(600);
+/// Revisions whose diff is kept for `history` and `revert`: memory of every member.
+pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+
+// join and identity
+
+/// A join token can be redeemed this long unless said otherwise (design.md 5).
+pub const JOIN_TOKEN_TTL_DEFAULT: Duration = Duration::from_secs(15 * 60);
+/// The longest life of a join token.
+pub const JOIN_TOKEN_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Certificates live this long and are renewed at half of it (design.md 8).
+pub const CERTIFICATE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// Issuer certificates, the anchors of trust domains.
+pub const ISSUER_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Clocks may differ by this much: certificates are valid from so long ago.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+
+// REST
+
+/// Bytes of a request body: the largest route has 16 rules of 64 matches.
+pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Items of one page, by default and at most.
+pub const REST_PAGE_DEFAULT: usize = 100;
+pub const REST_PAGE_MAX: usize = 500;
+/// Watches open at once on one member.
+pub const REST_WATCHES_MAX: usize = 1_000;
+/// Silence after which a watch sends a comment, so that proxies keep it open.
+pub const REST_WATCH_KEEPALIVE: Duration = Duration::from_secs(15);
+/// A write waits this long for its commit.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+// control streams
+
+/// Bytes of one gRPC message: a full report of 10,000 services of 200 bytes, with room.
+pub const GRPC_MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A delta is sent in parts of about this many bytes.
+pub const DELTA_PART_BYTES: usize = 1024 * 1024;
+/// Messages that wait for one subscriber; a full queue closes its stream, which then resumes.
+pub const SUBSCRIBER_QUEUE: usize = 64;
+/// A part that was not heard for this long is Silent.
+pub const LEASE: Duration = Duration::from_secs(6);
+/// Parts say that they live this often: three may be lost within one lease.
+pub const LEASE_BEAT: Duration = Duration::from_secs(2);
+/// First and longest wait between two attempts to connect; jittered.
+pub const RECONNECT_BACKOFF_MIN: Duration = Duration::from_millis(100);
+pub const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// A TLS or gRPC connection is made within this time or given up.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// TLS handshakes that a listener has open at once; more wait in the kernel's queue.
+pub const HANDSHAKES_MAX: usize = 256;
+
+// DNS
+
+/// Time to live of federated answers, in seconds (the MCS DNS specification's example is 4).
+pub const DNS_TTL_S: u32 = 5;

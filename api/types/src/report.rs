@@ -1,0 +1,52 @@
+//! What a cluster reports upward: definitions (kept in Raft) and summaries of health (soft state).
+//! No endpoints, headless services excepted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::GatewayAddress;
+use crate::id::{ClusterName, Namespace, ServiceName};
+use crate::service::ServicePort;
+use crate::snapshot::HeadlessEndpoint;
+
+/// All that a cluster's registry states, as far as other clusters may know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Report {
+    pub cluster: ClusterName,
+    /// `None` means that every namespace exists there.
+    pub namespaces: Option<Vec<Namespace>>,
+    pub services: BTreeMap<ServiceName, ReportedService>,
+    pub gateways: Vec<GatewayAddress>,
+}
+
+impl Report {
+    pub fn empty(cluster: ClusterName) -> Self {
+        Self { cluster, namespaces: None, services: BTreeMap::new(), gateways: Vec::new() }
+    }
+}
+
+/// A service as one cluster has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportedService {
+    pub ports: Vec<ServicePort>,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Whether the cluster's own registry exports it.
+    pub exported: bool,
+    /// The ready endpoints of a headless service; `None` for others.
+    #[serde(default)]
+    pub headless: Option<Vec<HeadlessEndpoint>>,
+}
+
+/// How many endpoints of a service port are fit to serve, in one cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HealthSummary {
+    pub service: ServiceName,
+    pub port: u16,
+    pub healthy: u32,
+    pub total: u32,
+}
