@@ -50,3 +50,22 @@ pub struct HealthSummary {
     pub healthy: u32,
     pub total: u32,
 }
+
+/// A change of a cluster's report, on top of the report that `base` numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportChange {
+    pub cluster: ClusterName,
+    /// When the agent's numbering began (Unix milliseconds).
+    pub epoch: u64,
+    /// The report that this builds on; `None` replaces everything. A base that the receiver does
+    /// not have is a gap: it asks for the whole report.
+    pub base: Option<u64>,
+    /// The number of the report that results.
+    pub revision: u64,
+    pub namespaces: Option<Vec<Namespace>>,
+    pub gateways: Vec<GatewayAddress>,
+    /// Services that are new or differ.
+    pub services: BTreeMap<ServiceName, ReportedService>,
+    pub removed: Vec<ServiceName>,
+}
