@@ -94,7 +94,64 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// TLS handshakes that a listener has open at once; more wait in the kernel's queue.
 pub const HANDSHAKES_MAX: usize = 256;
 
+// agent
+
+/// Bytes of a static registry file: 10,000 services of 400 bytes.
+pub const STATIC_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How often a static registry file is looked at: one `stat` a second costs nothing measurable,
+/// and a change is live sooner than a person can look.
+pub const STATIC_FILE_POLL: Duration = Duration::from_secs(1);
+/// Faults of one static registry file that are shown; a broken file tends to repeat itself.
+pub const STATIC_FILE_FAULTS_MAX: usize = 20;
+/// Endpoints, and callers, of one cluster: both in one `LocalTable` message of at most
+/// `GRPC_MESSAGE_BYTES_MAX`, at up to 200 bytes each.
+pub const ENDPOINTS_PER_CLUSTER_MAX: usize = 20_000;
+pub const CALLERS_PER_CLUSTER_MAX: usize = 20_000;
+/// Active health checks that run at once; more wait for a free place.
+pub const CHECKS_CONCURRENT_MAX: usize = 256;
+/// Time between two checks of an endpoint: with two failures a dead one is left within 5 s, and
+/// the gateways' own outlier ejection is faster still.
+pub const CHECK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
+pub const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(100);
+pub const CHECK_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// A check that takes longer failed; never longer than its interval.
+pub const CHECK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+/// Checks in a row that must fail before an endpoint is left, and succeed before it is used again:
+/// one lost packet must not move traffic, one good answer is proof of life.
+pub const CHECK_UNHEALTHY_AFTER_DEFAULT: u32 = 2;
+pub const CHECK_HEALTHY_AFTER_DEFAULT: u32 = 1;
+/// The largest such number.
+pub const CHECK_THRESHOLD_MAX: u32 = 100;
+/// Bytes of the head of an answer to a health check.
+pub const CHECK_HEAD_BYTES_MAX: usize = 16 * 1024;
+
 // DNS
 
 /// Time to live of federated answers, in seconds (the MCS DNS specification's example is 4).
 pub const DNS_TTL_S: u32 = 5;
+/// Bytes of a UDP answer to a client without EDNS (RFC 1035, 2.3.4).
+pub const DNS_UDP_BYTES_PLAIN: u16 = 512;
+/// Bytes of a UDP answer at most: fits every path unfragmented (DNS flag day 2020).
+pub const DNS_UDP_BYTES_MAX: u16 = 1_232;
+/// TCP connections of all clients, and of one source address.
+pub const DNS_TCP_CONNECTIONS_MAX: usize = 256;
+pub const DNS_TCP_CONNECTIONS_PER_SOURCE_MAX: usize = 32;
+/// A TCP connection that brings no whole query for this long is closed (RFC 7766, 6.2.3).
+pub const DNS_TCP_IDLE: Duration = Duration::from_secs(10);
+/// Queries that wait for an upstream resolver, of all clients and of one source address; more get
+/// SERVFAIL, so that one flood cannot take the others' places.
+pub const DNS_FORWARDS_MAX: usize = 1_024;
+pub const DNS_FORWARDS_PER_SOURCE_MAX: usize = 256;
+/// Upstream resolvers, each asked once per query, in order.
+pub const DNS_UPSTREAMS_MAX: usize = 3;
+/// One upstream resolver has this long: three fit in the 5 s that clients wait.
+pub const DNS_FORWARD_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Answers with a wrong id or question after which UDP is given up for TCP: somebody is guessing.
+pub const DNS_FORGERIES_MAX: usize = 3;
+/// Answers in the cache, and bytes of one: at most 32 MiB in all.
+pub const DNS_CACHE_ENTRIES_MAX: usize = 8_192;
+pub const DNS_CACHE_ENTRY_BYTES_MAX: usize = 4_096;
+/// Answers are kept no longer than this, whatever their time to live.
+pub const DNS_CACHE_TTL_MAX: Duration = Duration::from_secs(3_600);
+/// Negative answers are kept no longer than this (RFC 2308, 5 allows hours; people fix typos).
+pub const DNS_CACHE_NEGATIVE_TTL_MAX: Duration = Duration::from_secs(60);
