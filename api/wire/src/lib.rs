@@ -1,1 +1,7 @@
-//! What crosses Rialto's borders: gRPC, REST, clients, mutual TLS.
+//! What crosses Rialto's borders.
+//!
+//! - [`grpc`]: generated stubs, and the only conversions between them and the types
+//! - [`digest`]: SHA-256 as hashes and fingerprints use it
+
+pub mod digest;
+pub mod grpc;
