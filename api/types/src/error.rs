@@ -66,6 +66,7 @@ codes! {
     NotSupported = 2011, 501, final, "the request needs a feature that does not exist";
     Draining = 2012, 503, retry, "the gateway is draining";
     Overloaded = 2013, 503, retry, "a bound was reached";
+    RouteUnmatched = 2014, 404, final, "no rule of the service's route fits the request";
     IdentityRefused = 4001, 403, final, "the certificate does not prove the identity needed";
     CertificateRequestInvalid = 4002, 400, final, "the certificate request is not valid";
     Unauthenticated = 4003, 401, final, "a valid token is needed";

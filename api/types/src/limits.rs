@@ -155,3 +155,39 @@ pub const DNS_CACHE_ENTRY_BYTES_MAX: usize = 4_096;
 pub const DNS_CACHE_TTL_MAX: Duration = Duration::from_secs(3_600);
 /// Negative answers are kept no longer than this (RFC 2308, 5 allows hours; people fix typos).
 pub const DNS_CACHE_NEGATIVE_TTL_MAX: Duration = Duration::from_secs(60);
+
+// health and choice
+
+/// Answers of status 5xx in a row after which an endpoint is ejected (Envoy's `consecutive_5xx`).
+pub const OUTLIER_ERRORS_MAX: u32 = 5;
+/// Refused, broken or timed-out connections in a row after which an endpoint is ejected: fewer,
+/// because a process that is gone shows itself at once.
+pub const OUTLIER_BREAKS_MAX: u32 = 2;
+/// The first ejection; each further one is twice as long.
+pub const EJECTION_MIN: Duration = Duration::from_secs(5);
+/// The longest ejection (Envoy's `max_ejection_time`).
+pub const EJECTION_MAX: Duration = Duration::from_secs(300);
+/// Of a service's endpoints in one cluster at most this share is ejected at once, so that a fault
+/// that all share does not pile the load on a few.
+pub const EJECTED_PERCENT_MAX: usize = 50;
+/// An endpoint that comes back gets its full share after this time.
+pub const EJECTION_RETURN_RAMP: Duration = Duration::from_secs(10);
+/// An endpoint that served this long after its return has its record wiped.
+pub const EJECTION_FORGIVEN: Duration = Duration::from_secs(300);
+/// Failing endpoints that one gateway remembers; beyond that it ejects no new ones.
+pub const OUTLIERS_MAX: usize = 65_536;
+/// A gateway tells its peers of its endpoints' health this often, and at once when it changes.
+pub const SUMMARY_BEAT: Duration = Duration::from_secs(1);
+/// What a peer said of its endpoints this long ago is Unknown: several beats lost.
+pub const SUMMARY_AGE_MAX: Duration = Duration::from_secs(5);
+/// Service ports that one peer cluster may summarise: its services, with a few ports each.
+pub const SUMMARIES_PER_PEER_MAX: usize = 4 * SERVICES_PER_CLUSTER_MAX;
+/// A peer gateway that was silent for the longer of this and `PEER_SILENCE_PTOS` probe timeouts is
+/// offered nothing (design.md 7).
+pub const PEER_SILENCE_MIN: Duration = Duration::from_secs(1);
+/// Probe timeouts (RFC 9002, section 6.2) of silence.
+pub const PEER_SILENCE_PTOS: u32 = 3;
+/// Health notices that wait for their reader; the oldest gives way.
+pub const HEALTH_NOTICES_MAX: usize = 1_024;
+/// Records of one kind in a DNS answer: 64 KiB of TCP message hold them with their addresses.
+pub const DNS_RECORDS_MAX: usize = 256;

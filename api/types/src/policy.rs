@@ -92,7 +92,8 @@ pub struct AccessSource {
     pub workspaces: Vec<ResourceName>,
 }
 
-/// All that is stated must fit. On a port that is not HTTP an operation never fits.
+/// All that is stated must fit. On a port that is not HTTP, methods and paths cannot be seen: there
+/// an operation that states any fits in a DENY policy and does not in an ALLOW policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AccessOperation {
