@@ -53,6 +53,8 @@ codes! {
     AgentSilent = 1006, 503, retry, "the agent of the cluster is not heard";
     ReportTooLarge = 1007, 413, final, "the cluster reports more than its quota";
     ReportRefused = 1008, 422, final, "the cluster's report was refused";
+    VipRangeExhausted = 1009, 409, final, "the cluster has no free virtual IP";
+    DefinitionConflict = 1010, 409, final, "clusters define the service differently";
     NotExported = 2001, 404, final, "the service is not exported";
     AccessDenied = 2002, 403, final, "no policy allows this caller";
     NoHealthyEndpoint = 2003, 503, retry, "no cluster has an endpoint that can serve";
@@ -88,6 +90,8 @@ codes! {
     AlreadyExists = 6011, 412, final, "the object exists already";
     BadQuery = 6012, 400, final, "a query parameter is not valid";
     PathUnknown = 6013, 404, final, "no such path in the API";
+    Shadowed = 6014, 409, final, "an older object says something else about the same thing";
+    Dangling = 6015, 422, final, "the object names something that does not exist";
 }
 
 impl fmt::Display for Code {

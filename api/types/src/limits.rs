@@ -46,6 +46,15 @@ pub const OVERPROVISIONING_PERCENT_DEFAULT: u32 = 140;
 pub const VIP_QUARANTINE: Duration = Duration::from_secs(600);
 /// Revisions whose diff is kept for `history` and `revert`: memory of every member.
 pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+/// Refused writes and changed reports that the audit keeps. A ring of their own: a chatty agent
+/// or a failing script must not push out what `revert` needs.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;
+/// Names of changed objects kept so that a watch can resume: about 10 MB at 100 bytes each.
+pub const JOURNAL_KEYS_MAX: usize = 100_000;
+/// Namespaces that one cluster may report.
+pub const NAMESPACES_PER_CLUSTER_MAX: usize = 10_000;
+/// Members of the control plane: more than five only cost (design.md 4), two more while replacing.
+pub const MEMBERS_MAX: usize = 7;
 
 // join and identity
 
