@@ -1,0 +1,275 @@
+//! Which cluster serves: order, drain, spill, reachability.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use rialto_types::cluster::GatewayAddress;
+use rialto_types::error::Code;
+use rialto_types::id::ClusterName;
+use rialto_types::local::{Endpoint, EndpointHealth, LocalTable};
+use rialto_types::snapshot::{ServiceEntry, Snapshot};
+
+use super::trace::{Stage, Trace};
+use super::{Excluded, Refusal, local_endpoints};
+use crate::health::{Counts, GatewayState, Health, PeerRef};
+
+/// All load, in basis points: Envoy counts whole percents and loses the remainder.
+const FULL: u64 = 10_000;
+
+/// Everything that the choice of a cluster, gateway or endpoint looks at.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a, 'r> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) table: &'a LocalTable,
+    pub(super) health: &'r Health,
+    /// The backend that the route chose.
+    pub(super) service: &'a ServiceEntry,
+    pub(super) port: u16,
+    pub(super) excluded: &'r [Excluded<'r>],
+    pub(super) now: Instant,
+}
+
+/// How a gateway may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GatewayUse {
+    Up,
+    /// Never heard: only if none is up.
+    Untried,
+}
+
+/// A cluster that may serve, with its rank: lower first.
+#[derive(Debug, Clone, Copy)]
+struct Candidate<'a> {
+    cluster: &'a ClusterName,
+    rank: Rank,
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    is_drained: bool,
+    /// Nothing is known of its endpoints.
+    is_unknown: bool,
+    level: usize,
+}
+
+pub(super) fn choose<'a, T: Trace>(
+    field: &Field<'a, '_>,
+    draw: u64,
+    trace: &mut T,
+) -> Result<&'a ClusterName, Refusal> {
+    if !T::IS_ON && field.own_takes_all() {
+        return Ok(&field.table.cluster);
+    }
+    let mut candidates = Vec::with_capacity(field.service.clusters.len());
+    for (cluster, ports) in &field.service.clusters {
+        match field.candidate(cluster, ports) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(reason) => {
+                trace.step(Stage::Cluster, format_args!("{cluster} is left out: {reason}"));
+            }
+        }
+    }
+    candidates.sort_unstable_by_key(|candidate| candidate.rank);
+    if T::IS_ON {
+        trace_candidates(field, &candidates, trace);
+    }
+    let drained_from = candidates.partition_point(|candidate| !candidate.rank.is_drained);
+    let (serving, drained) = candidates.split_at(drained_from);
+    let overprovisioning = u64::from(field.service.failover.overprovisioning_percent);
+    for group in [serving, drained] {
+        if let Some(chosen) = spill(group, overprovisioning, draw) {
+            trace.step(Stage::Cluster, format_args!("{chosen}"));
+            return Ok(chosen);
+        }
+    }
+    if let Some(candidate) = candidates.iter().find(|candidate| candidate.counts.total > 0) {
+        let chosen = candidate.cluster;
+        trace
+            .step(Stage::Cluster, format_args!("{chosen}, although no endpoint is known to serve"));
+        return Ok(chosen);
+    }
+    Err(field.refuse())
+}
+
+/// Takes the levels in order, each up to its ability of what is left; then one cluster of the level
+/// by its number of usable endpoints.
+fn spill<'a>(group: &[Candidate<'a>], overprovisioning: u64, draw: u64) -> Option<&'a ClusterName> {
+    let levels = || group.chunk_by(|left, right| left.rank == right.rank);
+    let able: u64 = levels().map(|level| ability(level, overprovisioning)).sum();
+    let mut rest = draw.checked_rem(able.min(FULL))?;
+    for level in levels() {
+        let ability = ability(level, overprovisioning);
+        if rest >= ability {
+            rest -= ability;
+            continue;
+        }
+        let weight = |c: &Candidate<'_>| if c.rank.is_unknown { 1 } else { c.counts.usable.into() };
+        let total: u64 = level.iter().map(weight).sum();
+        let mut place = super::mix(draw, 1).checked_rem(total)?;
+        for candidate in level {
+            if place < weight(candidate) {
+                return Some(candidate.cluster);
+            }
+            place -= weight(candidate);
+        }
+    }
+    None
+}
+
+/// How much of all load a level can take. An unknown level may be asked for all.
+fn ability(level: &[Candidate<'_>], overprovisioning: u64) -> u64 {
+    if level.iter().any(|candidate| candidate.rank.is_unknown) {
+        return FULL;
+    }
+    let usable: u64 = level.iter().map(|candidate| u64::from(candidate.counts.usable)).sum();
+    let total: u64 = level.iter().map(|candidate| u64::from(candidate.counts.total)).sum();
+    let able = (usable * overprovisioning * (FULL / 100)).checked_div(total).unwrap_or(0);
+    able.min(FULL)
+}
+
+impl<'a> Field<'a, '_> {
+    pub(super) fn gateways(
+        &self,
+        cluster: &ClusterName,
+    ) -> impl Iterator<Item = &'a GatewayAddress> + use<'a> {
+        self.snapshot.clusters.get(cluster).into_iter().flat_map(|entry| &entry.gateways)
+    }
+
+    pub(super) fn gateway_state(
+        &self,
+        cluster: &ClusterName,
+        gateway: &GatewayAddress,
+    ) -> GatewayState {
+        self.health.gateway(PeerRef { cluster, gateway: &gateway.id }, self.now)
+    }
+
+    pub(super) fn gateway_use(
+        &self,
+        cluster: &ClusterName,
+        gateway: &GatewayAddress,
+    ) -> Option<GatewayUse> {
+        let excluded = Excluded::Gateway { cluster, gateway: &gateway.id };
+        if self.excluded.contains(&excluded) {
+            return None;
+        }
+        match self.gateway_state(cluster, gateway) {
+            GatewayState::Up { .. } => Some(GatewayUse::Up),
+            GatewayState::Unknown => Some(GatewayUse::Untried),
+            GatewayState::Down | GatewayState::Draining => None,
+        }
+    }
+
+    pub(super) fn is_tried(&self, address: SocketAddr) -> bool {
+        self.excluded.contains(&Excluded::Endpoint(address))
+    }
+
+    /// Whether an endpoint can serve once its ejection, if any, is disregarded.
+    fn may_be_tried(&self, endpoint: &Endpoint) -> bool {
+        endpoint.health != EndpointHealth::Unhealthy
+            && endpoint.target(self.port).is_some_and(|address| !self.is_tried(address))
+    }
+
+    /// The common case without a list: the own cluster comes first and can take everything.
+    fn own_takes_all(&self) -> bool {
+        let own = &self.table.cluster;
+        let Some(ports) = self.service.clusters.get(own) else { return false };
+        let Ok(candidate) = self.candidate(own, ports) else { return false };
+        let overprovisioning = u64::from(self.service.failover.overprovisioning_percent);
+        let is_first = !candidate.rank.is_drained && candidate.rank.level == 0;
+        is_first && ability(&[candidate], overprovisioning) == FULL
+    }
+
+    /// The cluster as a candidate, or why it is none.
+    fn candidate(
+        &self,
+        cluster: &'a ClusterName,
+        ports: &[u16],
+    ) -> Result<Candidate<'a>, &'static str> {
+        if !ports.contains(&self.port) {
+            return Err("it does not export the port");
+        }
+        if self.excluded.contains(&Excluded::Cluster(cluster)) {
+            return Err("it was tried already");
+        }
+        let entry = self.snapshot.clusters.get(cluster);
+        let is_drained = entry.is_some_and(|entry| entry.drained);
+        let level = self.level(cluster);
+        if *cluster == self.table.cluster {
+            let endpoints = local_endpoints(self.table, &self.service.name);
+            let counts = self.health.counts(endpoints, self.port, |a| self.is_tried(a), self.now);
+            if counts.usable == 0 && !endpoints.iter().any(|endpoint| self.may_be_tried(endpoint)) {
+                return Err("it has no endpoint that can serve");
+            }
+            let rank = Rank { is_drained, is_unknown: false, level };
+            return Ok(Candidate { cluster, rank, counts });
+        }
+        if !self.gateways(cluster).any(|gateway| self.gateway_use(cluster, gateway).is_some()) {
+            return Err("none of its gateways can be reached");
+        }
+        let summary = self.health.summary(cluster, &self.service.name, self.port, self.now);
+        let rank = Rank { is_drained, is_unknown: summary.is_none(), level };
+        let counts = summary.map(|(counts, _)| counts).unwrap_or_default();
+        if !rank.is_unknown && counts.total == 0 {
+            return Err("it has no endpoint");
+        }
+        Ok(Candidate { cluster, rank, counts })
+    }
+
+    /// 0 for the first cluster to use: own, then the policy's order, then the own region, then all.
+    fn level(&self, cluster: &ClusterName) -> usize {
+        let order = &self.service.failover.order;
+        let own = &self.table.cluster;
+        let is_own_named = order.contains(own);
+        let offset = usize::from(!is_own_named);
+        if let Some(at) = order.iter().position(|named| named == cluster) {
+            return offset + at;
+        }
+        if cluster == own {
+            return 0;
+        }
+        let region = |cluster| self.snapshot.clusters.get(cluster)?.region.as_deref();
+        let is_near = region(cluster).is_some_and(|of_cluster| region(own) == Some(of_cluster));
+        offset + order.len() + usize::from(!is_near)
+    }
+
+    fn refuse(&self) -> Refusal {
+        let (service, port) = (&self.service.name, self.port);
+        let names: Vec<&str> = self.service.clusters.keys().map(ClusterName::as_str).collect();
+        let text = format!(
+            "no cluster can serve `{service}` port {port} (exported by {}); \
+             `rialto explain` says why for each",
+            names.join(", ")
+        );
+        Refusal::new(Code::NoHealthyEndpoint, text)
+    }
+}
+
+fn trace_candidates<T: Trace>(field: &Field<'_, '_>, candidates: &[Candidate<'_>], trace: &mut T) {
+    match &field.service.failover.policy {
+        Some(policy) => {
+            trace.step(Stage::Cluster, format_args!("order by FailoverPolicy {policy}"))
+        }
+        None => trace.step(Stage::Cluster, format_args!("default order: own cluster, then others")),
+    }
+    let service = &field.service.name;
+    for candidate in candidates {
+        let Candidate { cluster, rank, counts: Counts { usable, total } } = candidate;
+        let drained = if rank.is_drained { ", drained" } else { "" };
+        let summary = field.health.summary(cluster, service, field.port, field.now);
+        match summary {
+            _ if **cluster == field.table.cluster => trace.step(
+                Stage::Health,
+                format_args!("{cluster} (own): {usable} of {total} endpoints usable{drained}"),
+            ),
+            Some((_, age)) => trace.step(
+                Stage::Health,
+                format_args!(
+                    "{cluster}: {usable} of {total} endpoints usable, {} ms ago{drained}",
+                    age.as_millis()
+                ),
+            ),
+            None => trace.step(Stage::Health, format_args!("{cluster}: Unknown{drained}")),
+        }
+    }
+}
