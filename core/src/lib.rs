@@ -1,4 +1,19 @@
 //! Every decision of Rialto, pure: no clock, no socket, no random draw, no async.
+//!
+//! ```text
+//!  Command ---> state::apply ---> State ---> compile ---> entries of one cluster's snapshot
+//!               (every member     |          (bridge)     and the problems found
+//!                does the same)   +--> documents, history
+//! ```
+//!
+//! What must hold: the same commands give the same state everywhere; a refused command is a value
+//! with a reason and changes nothing; `compile` depends on the state alone, not on how it came
+//! about.
 
 pub mod choose;
+pub mod compile;
 pub mod health;
+pub mod state;
+
+#[cfg(test)]
+mod transcript;

@@ -1,0 +1,95 @@
+//! Who changed what, and when: bounded rings, kept by every member.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rialto_types::api::{self, Change, HistoryEntry};
+use rialto_types::id::Revision;
+use rialto_types::limits;
+use rialto_types::object::Key;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct History {
+    /// Changes of objects, oldest first: what `revert` undoes.
+    changes: VecDeque<HistoryEntry>,
+    /// Refusals, reports, members: what is only told. A ring of its own, so that a chatty agent
+    /// or a failing script cannot push out what `revert` needs.
+    audit: VecDeque<HistoryEntry>,
+    /// Everything after this revision is in `changes`.
+    floor: Revision,
+    /// The names of what changed, for watches that resume.
+    journal: VecDeque<(Revision, Vec<Key>)>,
+    journal_floor: Revision,
+    journal_keys: usize,
+}
+
+impl History {
+    pub(super) fn record_change(&mut self, entry: HistoryEntry) {
+        self.changes.push_back(entry);
+        if self.changes.len() > limits::HISTORY_ENTRIES_MAX {
+            let gone = self.changes.pop_front().expect("longer than the bound");
+            self.floor = gone.revision;
+        }
+    }
+
+    pub(super) fn record_audit(&mut self, entry: HistoryEntry) {
+        self.audit.push_back(entry);
+        if self.audit.len() > limits::AUDIT_ENTRIES_MAX {
+            self.audit.pop_front();
+        }
+    }
+
+    pub(super) fn record_keys(&mut self, revision: Revision, keys: Vec<Key>) {
+        if keys.is_empty() {
+            return;
+        }
+        self.journal_keys += keys.len();
+        self.journal.push_back((revision, keys));
+        while self.journal_keys > limits::JOURNAL_KEYS_MAX {
+            let (revision, keys) = self.journal.pop_front().expect("keys are counted");
+            self.journal_keys -= keys.len();
+            self.journal_floor = revision;
+        }
+    }
+
+    /// The oldest revision that a revert can reach.
+    pub(super) fn floor(&self) -> Revision {
+        self.floor
+    }
+
+    /// The newest entries of both rings, newest first.
+    pub(super) fn newest(&self, count: usize) -> api::History {
+        let mut items = Vec::new();
+        let (mut changes, mut audit) = (self.changes.iter().rev(), self.audit.iter().rev());
+        let (mut change, mut told) = (changes.next(), audit.next());
+        while items.len() < count {
+            let next = match (change, told) {
+                (Some(a), Some(b)) if a.revision > b.revision => &mut change,
+                (_, Some(_)) => &mut told,
+                (Some(_), None) => &mut change,
+                (None, None) => break,
+            };
+            items.extend(next.take().cloned());
+            change = change.or_else(|| changes.next());
+            told = told.or_else(|| audit.next());
+        }
+        api::History { items, oldest: self.floor }
+    }
+
+    /// The names of all that changed after `revision`; `None` if that is no longer kept.
+    pub(super) fn changed_since(&self, revision: Revision) -> Option<BTreeSet<Key>> {
+        if revision < self.journal_floor {
+            return None;
+        }
+        let later = self.journal.iter().rev().take_while(|(at, _)| *at > revision);
+        Some(later.flat_map(|(_, keys)| keys.iter().cloned()).collect())
+    }
+
+    /// Every object that changed after `revision`, as it was then.
+    pub(super) fn undo_to(&self, revision: Revision) -> BTreeMap<Key, &Change> {
+        let later = self.changes.iter().rev().take_while(|entry| entry.revision > revision);
+        let changes = later.flat_map(|entry| entry.changes.iter());
+        changes.map(|change| (change.key.clone(), change)).collect()
+    }
+}

@@ -1,0 +1,226 @@
+//! Workspaces, routes, failover and access: what is refused, and what is only odd.
+
+use std::collections::BTreeSet;
+
+use rialto_types::id::{ClusterName, Namespace, ServiceName};
+use rialto_types::object::{Key, Kind, Resource, Spec};
+use rialto_types::policy::{TargetRef, WorkspaceSpec};
+use rialto_types::route::{BackendRef, HttpRouteSpec, ParentRef, TcpRouteSpec};
+
+use super::{Refused, State, cluster_name};
+
+impl State {
+    pub(super) fn check_workspace(&self, key: &Key, spec: &WorkspaceSpec) -> Result<(), Refused> {
+        for (at, namespace) in spec.namespaces.iter().enumerate() {
+            let field = format!("spec.namespaces[{at}]");
+            if spec.namespaces[..at].contains(namespace) {
+                let reason = format!("`{namespace}` is named twice");
+                return Err(Refused::Field { key: key.clone(), field, reason });
+            }
+            let others = self.objects.of_kind(Kind::Workspace);
+            let mut others = others.filter(|other| other.metadata.name != key.name);
+            let owner = others.find(|other| {
+                let Spec::Workspace(other) = &other.spec else { return false };
+                other.namespaces.contains(namespace)
+            });
+            if let Some(owner) = owner {
+                return Err(Refused::NamespaceTaken {
+                    key: key.clone(),
+                    namespace: namespace.clone(),
+                    workspace: owner.metadata.name.clone(),
+                    field,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to delete what other objects name, where its absence would silently change them.
+    pub(super) fn check_unused(&self, key: &Key) -> Result<(), Refused> {
+        match key.kind {
+            Kind::Cluster => self.check_cluster_unused(key, &cluster_name(&key.name)),
+            Kind::Workspace => {
+                let policies = self.objects.of_kind(Kind::AccessPolicy).filter(|policy| {
+                    let Spec::AccessPolicy(spec) = &policy.spec else { return false };
+                    let mut sources = spec.rules.iter().flat_map(|rule| &rule.from);
+                    sources.any(|source| source.workspaces.contains(&key.name))
+                });
+                let by: Vec<String> = policies.map(|policy| policy.key().to_string()).collect();
+                if by.is_empty() {
+                    return Ok(());
+                }
+                let hint = "take the workspace's name out of these policies first";
+                Err(Refused::InUse { key: key.clone(), by, hint })
+            }
+            Kind::JoinToken
+            | Kind::Service
+            | Kind::ServiceExport
+            | Kind::HttpRoute
+            | Kind::TcpRoute
+            | Kind::FailoverPolicy
+            | Kind::AccessPolicy => Ok(()),
+        }
+    }
+
+    /// The objects that name a cluster. Join tokens go with their cluster and do not count.
+    pub(super) fn naming_cluster(&self, name: &ClusterName) -> Vec<String> {
+        let names_it = |resource: &&Resource| clusters_named(&resource.spec).contains(&name);
+        let kinds = [Kind::ServiceExport, Kind::FailoverPolicy, Kind::AccessPolicy];
+        let objects = kinds.into_iter().flat_map(|kind| self.objects.of_kind(kind));
+        objects.filter(names_it).map(|resource| resource.key().to_string()).collect()
+    }
+
+    /// What is odd but allowed about an object: it names what does not exist (yet).
+    pub(crate) fn warnings(&self, resource: &Resource) -> Vec<String> {
+        let Some(namespace) = &resource.metadata.namespace else { return Vec::new() };
+        let mut warnings = Vec::new();
+        for (field, service) in services_named(&resource.spec, namespace) {
+            if !self.holders.contains_key(&service) {
+                warnings.push(format!("`{field}`: no cluster has a service {service}"));
+            } else if !self.is_exported(&service) {
+                warnings.push(format!("`{field}`: no cluster exports service {service}"));
+            }
+        }
+        for cluster in clusters_named(&resource.spec) {
+            if !self.clusters.contains_key(cluster) {
+                warnings.push(format!("no cluster is named `{cluster}`"));
+            }
+        }
+        match &resource.spec {
+            Spec::ServiceExport(_) => {
+                let service = ServiceName::new(namespace.clone(), resource.metadata.name.clone());
+                if !self.holders.contains_key(&service) {
+                    warnings.push(format!("no cluster has a service {service}"));
+                }
+            }
+            Spec::AccessPolicy(spec) => {
+                let sources = spec.rules.iter().flat_map(|rule| &rule.from);
+                let named: BTreeSet<_> = sources.flat_map(|source| &source.workspaces).collect();
+                for workspace in named {
+                    let kind = Kind::Workspace;
+                    let key = Key { kind, namespace: None, name: workspace.clone() };
+                    if self.objects.get(&key).is_none() {
+                        warnings.push(format!("no workspace is named `{workspace}`"));
+                    }
+                }
+            }
+            Spec::Cluster(_)
+            | Spec::JoinToken(_)
+            | Spec::Workspace(_)
+            | Spec::HttpRoute(_)
+            | Spec::TcpRoute(_)
+            | Spec::FailoverPolicy(_) => {}
+        }
+        warnings
+    }
+
+    /// What is odd about the objects that stay when this one is gone.
+    pub(super) fn warnings_of_removal(&self, key: &Key) -> Vec<String> {
+        let (Kind::ServiceExport, Some(namespace)) = (key.kind, &key.namespace) else {
+            return Vec::new();
+        };
+        let service = ServiceName::new(namespace.clone(), key.name.clone());
+        if self.is_exported(&service) {
+            return Vec::new();
+        }
+        let kinds = [Kind::HttpRoute, Kind::TcpRoute, Kind::FailoverPolicy, Kind::AccessPolicy];
+        let objects = kinds.into_iter().flat_map(|kind| self.objects.of_kind(kind));
+        let naming = objects.filter(|resource| {
+            let Some(namespace) = &resource.metadata.namespace else { return false };
+            services_named(&resource.spec, namespace).iter().any(|(_, named)| *named == service)
+        });
+        naming
+            .map(|resource| format!("{} names {service}, which nobody exports", resource.key()))
+            .collect()
+    }
+}
+
+pub(super) fn check_http_route(key: &Key, spec: &HttpRouteSpec) -> Result<(), Refused> {
+    check_parents(key, &spec.parent_refs)?;
+    for (at, rule) in spec.rules.iter().enumerate() {
+        check_backends(key, &format!("spec.rules[{at}]"), &rule.backend_refs)?;
+    }
+    Ok(())
+}
+
+pub(super) fn check_tcp_route(key: &Key, spec: &TcpRouteSpec) -> Result<(), Refused> {
+    check_parents(key, &spec.parent_refs)?;
+    for (at, rule) in spec.rules.iter().enumerate() {
+        check_backends(key, &format!("spec.rules[{at}]"), &rule.backend_refs)?;
+    }
+    Ok(())
+}
+
+fn check_parents(key: &Key, parents: &[ParentRef]) -> Result<(), Refused> {
+    let mut parents = parents.iter().enumerate();
+    match parents.find(|(_, parent)| is_foreign(key, parent.namespace.as_ref())) {
+        Some((at, _)) => Err(foreign(key, format!("spec.parentRefs[{at}].namespace"))),
+        None => Ok(()),
+    }
+}
+
+fn check_backends(key: &Key, rule: &str, backends: &[BackendRef]) -> Result<(), Refused> {
+    let mut backends = backends.iter().enumerate();
+    match backends.find(|(_, backend)| is_foreign(key, backend.namespace.as_ref())) {
+        Some((at, _)) => Err(foreign(key, format!("{rule}.backendRefs[{at}].namespace"))),
+        None => Ok(()),
+    }
+}
+
+fn is_foreign(key: &Key, namespace: Option<&Namespace>) -> bool {
+    namespace.is_some() && namespace != key.namespace.as_ref()
+}
+
+fn foreign(key: &Key, field: String) -> Refused {
+    let reason = "is not the route's own namespace, and a route reaches no other".into();
+    Refused::Field { key: key.clone(), field, reason }
+}
+
+/// The services that an object names, each with the field that does.
+pub(crate) fn services_named(spec: &Spec, namespace: &Namespace) -> Vec<(String, ServiceName)> {
+    let parent = |(at, parent): (usize, &ParentRef)| {
+        (format!("spec.parentRefs[{at}]"), parent.service(namespace))
+    };
+    let backends = |rule: usize, backends: &[BackendRef]| -> Vec<(String, ServiceName)> {
+        let field = |at| format!("spec.rules[{rule}].backendRefs[{at}]");
+        backends.iter().enumerate().map(|(at, b)| (field(at), b.service(namespace))).collect()
+    };
+    let targets = |targets: &[TargetRef]| -> Vec<(String, ServiceName)> {
+        let service = |target: &TargetRef| ServiceName::new(namespace.clone(), target.name.clone());
+        let targets = targets.iter().enumerate();
+        targets.map(|(at, t)| (format!("spec.targetRefs[{at}]"), service(t))).collect()
+    };
+    match spec {
+        Spec::HttpRoute(spec) => {
+            let rules = spec.rules.iter().enumerate();
+            let of_rules = rules.flat_map(|(at, rule)| backends(at, &rule.backend_refs));
+            spec.parent_refs.iter().enumerate().map(parent).chain(of_rules).collect()
+        }
+        Spec::TcpRoute(spec) => {
+            let rules = spec.rules.iter().enumerate();
+            let of_rules = rules.flat_map(|(at, rule)| backends(at, &rule.backend_refs));
+            spec.parent_refs.iter().enumerate().map(parent).chain(of_rules).collect()
+        }
+        Spec::FailoverPolicy(spec) => targets(&spec.target_refs),
+        Spec::AccessPolicy(spec) => targets(&spec.target_refs),
+        Spec::Cluster(_) | Spec::JoinToken(_) | Spec::Workspace(_) | Spec::ServiceExport(_) => {
+            Vec::new()
+        }
+    }
+}
+
+pub(crate) fn clusters_named(spec: &Spec) -> BTreeSet<&ClusterName> {
+    match spec {
+        Spec::ServiceExport(spec) => spec.clusters.iter().collect(),
+        Spec::FailoverPolicy(spec) => spec.order.iter().collect(),
+        Spec::AccessPolicy(spec) => {
+            let sources = spec.rules.iter().flat_map(|rule| &rule.from);
+            sources.flat_map(|source| &source.clusters).collect()
+        }
+        Spec::Cluster(_)
+        | Spec::JoinToken(_)
+        | Spec::Workspace(_)
+        | Spec::HttpRoute(_)
+        | Spec::TcpRoute(_) => BTreeSet::new(),
+    }
+}

@@ -1,0 +1,214 @@
+//! Services: who has them, who exports them, what all clusters together say, virtual IPs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rialto_types::id::{ClusterName, ResourceName, ServiceName, Timestamp};
+use rialto_types::object::{Document, Key, Kind, Metadata, Owner, Spec};
+use rialto_types::service::{ServiceInCluster, ServiceStatus, dns_name};
+use serde_json::Value;
+
+use super::merge::{Definition, Export, merge};
+use super::{Effect, Refused, State, service_key, vip};
+
+impl State {
+    /// Everything that all clusters together say of a service, but for its health.
+    pub fn service_status(&self, service: &ServiceName) -> Option<ServiceStatus> {
+        let holders = self.holders.get(service)?;
+        let exports = self.exports(service);
+        let owners: BTreeMap<&ClusterName, Owner> =
+            exports.iter().map(|export| (export.cluster, export.owner.clone())).collect();
+        let clusters = holders.iter().map(|cluster| {
+            let exported_by = owners.get(cluster).cloned();
+            let exported = exported_by.is_some();
+            (cluster.clone(), ServiceInCluster { exported, exported_by, endpoints: Vec::new() })
+        });
+        let clusters = clusters.collect();
+        let definition = merge(exports);
+        let mut conflicts = definition.conflicts;
+        let mut virtual_ips = BTreeMap::new();
+        for (cluster, table) in &self.vips {
+            if table.is_starved(service) {
+                conflicts.push(starved(cluster));
+            }
+            let addresses = self.virtual_ips(service, cluster);
+            if !addresses.is_empty() && !definition.headless {
+                virtual_ips.insert(cluster.clone(), addresses);
+            }
+        }
+        Some(ServiceStatus {
+            dns_name: dns_name(service),
+            ports: definition.ports,
+            headless: definition.headless,
+            clusters,
+            virtual_ips,
+            conflicts,
+        })
+    }
+
+    /// The virtual IPs by which workloads of a cluster reach a service, first IPv4.
+    pub fn virtual_ips(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+    ) -> Vec<std::net::IpAddr> {
+        match (self.vips.get(cluster), self.cluster_spec(cluster)) {
+            (Some(table), Some(spec)) => table.addresses(service, spec),
+            (None, _) | (_, None) => Vec::new(),
+        }
+    }
+
+    pub fn is_exported(&self, service: &ServiceName) -> bool {
+        !self.exports(service).is_empty()
+    }
+
+    pub(super) fn is_exported_by(&self, service: &ServiceName, cluster: &ClusterName) -> bool {
+        self.exports(service).iter().any(|export| export.cluster == cluster)
+    }
+
+    /// How many services a cluster exports.
+    pub fn export_count(&self, cluster: &ClusterName) -> usize {
+        let Some(record) = self.clusters.get(cluster) else { return 0 };
+        record.services.keys().filter(|service| self.is_exported_by(service, cluster)).count()
+    }
+
+    pub(super) fn service_document(&self, service: &ServiceName) -> Option<Document> {
+        let status = self.service_status(service)?;
+        let status = serde_json::to_value(status).expect("a status has text keys only");
+        Some(Document {
+            api_version: Kind::Service.api_version().into(),
+            kind: Kind::Service.as_str().into(),
+            metadata: Metadata::new(Some(service.namespace.clone()), service.name.clone()),
+            spec: Value::Object(Default::default()),
+            status: Some(status),
+        })
+    }
+
+    /// The services that some cluster has.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.holders.keys()
+    }
+
+    pub(crate) fn definition(&self, service: &ServiceName) -> Definition {
+        merge(self.exports(service))
+    }
+
+    pub(crate) fn is_starved(&self, service: &ServiceName, cluster: &ClusterName) -> bool {
+        self.vips.get(cluster).is_some_and(|table| table.is_starved(service))
+    }
+
+    fn exports(&self, service: &ServiceName) -> Vec<Export<'_>> {
+        let Some(holders) = self.holders.get(service) else { return Vec::new() };
+        let object = self.objects.get(&export_key(service));
+        let object = object.and_then(|resource| {
+            let Spec::ServiceExport(spec) = &resource.spec else { return None };
+            Some((spec, resource.metadata.created_at.unwrap_or_default()))
+        });
+        let export = |cluster: &ClusterName| {
+            let (cluster, record) = self.clusters.get_key_value(cluster)?;
+            let held = record.services.get(service)?;
+            let by_object = object.and_then(|(spec, since)| {
+                let named = spec.clusters.is_empty() || spec.clusters.contains(cluster);
+                named.then_some(since)
+            });
+            let since = match (held.exported_since, by_object) {
+                (Some(own), Some(object)) => own.min(object),
+                (since, None) | (None, since) => since?,
+            };
+            let owner = match held.exported_since {
+                Some(_) => Owner::Agent(cluster.clone()),
+                None => Owner::Bridge,
+            };
+            Some(Export { cluster, since, owner, service: &held.service })
+        };
+        holders.iter().filter_map(export).collect()
+    }
+
+    /// Refuses a write to what a cluster's own registry states: an export of `key`'s service for
+    /// one of `clusters`, or for any if that is empty.
+    pub(super) fn check_agent_exports(
+        &self,
+        key: &Key,
+        clusters: &[ClusterName],
+    ) -> Result<(), Refused> {
+        let (Kind::ServiceExport, Some(namespace)) = (key.kind, &key.namespace) else {
+            return Ok(());
+        };
+        let service = ServiceName::new(namespace.clone(), key.name.clone());
+        let holders = self.holders.get(&service).into_iter().flatten();
+        let mut named = holders.filter(|c| clusters.is_empty() || clusters.contains(c));
+        let own = named.find(|cluster| {
+            let held = self.clusters.get(*cluster).and_then(|r| r.services.get(&service));
+            held.is_some_and(|held| held.exported_since.is_some())
+        });
+        match own {
+            Some(cluster) => {
+                let owner = Owner::Agent(cluster.clone());
+                Err(Refused::NotOwner { key: key.clone(), owner })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A written ServiceExport changes the service of its name.
+    pub(super) fn touch_exported(&self, key: &Key, effect: &mut Effect) {
+        let (Kind::ServiceExport, Some(namespace)) = (key.kind, &key.namespace) else { return };
+        let service = ServiceName::new(namespace.clone(), key.name.clone());
+        if self.holders.contains_key(&service) {
+            effect.touched.insert(service_key(service.clone()));
+            effect.services.insert(service);
+        }
+    }
+
+    pub(super) fn forget_holder(&mut self, service: &ServiceName, cluster: &ClusterName) {
+        let Some(holders) = self.holders.get_mut(service) else { return };
+        holders.remove(cluster);
+        if holders.is_empty() {
+            self.holders.remove(service);
+        }
+    }
+
+    /// Binds and releases virtual IPs after a change of `services`; gives those whose addresses
+    /// changed. An address is given at the first export anywhere, and kept while any cluster has
+    /// the service.
+    pub(super) fn reconcile_vips(
+        &mut self,
+        services: &BTreeSet<ServiceName>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = ServiceName> + use<> {
+        let starved = self.vips.values().flat_map(vip::Table::starved);
+        let due: BTreeSet<ServiceName> = services.iter().chain(starved).cloned().collect();
+        let capacity_of = |cluster| self.cluster_spec(cluster).map_or(0, vip::capacity);
+        let capacities: Vec<u64> = self.vips.keys().map(capacity_of).collect();
+        let mut changed = BTreeSet::new();
+        for service in due {
+            let definition = self.definition(&service);
+            let needs_one = !definition.clusters.is_empty() && !definition.headless;
+            let is_defined = self.holders.contains_key(&service);
+            for (table, capacity) in self.vips.values_mut().zip(&capacities) {
+                let differs = if needs_one {
+                    table.bind(&service, *capacity, now)
+                } else if is_defined {
+                    table.unstarve(&service)
+                } else {
+                    table.release(&service, now)
+                };
+                if differs {
+                    changed.insert(service.clone());
+                }
+            }
+        }
+        changed.into_iter()
+    }
+}
+
+pub(crate) fn starved(cluster: &ClusterName) -> String {
+    format!(
+        "cluster {cluster} has no free virtual IP: give up services there, or join it anew with a \
+         larger `spec.vipRange`"
+    )
+}
+
+fn export_key(service: &ServiceName) -> Key {
+    let name: ResourceName = service.name.clone();
+    Key { kind: Kind::ServiceExport, namespace: Some(service.namespace.clone()), name }
+}
