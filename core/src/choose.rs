@@ -34,6 +34,7 @@ use rialto_types::snapshot::{ServiceEntry, Snapshot};
 
 use crate::health::Health;
 
+pub(crate) use route::decoded;
 pub use trace::{Off, Stage, Trace};
 
 /// A request or connection to place.

@@ -10,6 +10,8 @@
 //! with a reason and changes nothing; `compile` depends on the state alone, not on how it came
 //! about.
 
+pub mod answer;
+pub mod authorize;
 pub mod choose;
 pub mod compile;
 pub mod health;

@@ -159,7 +159,7 @@ fn param_fits(condition: &HeaderMatch, query: &str) -> bool {
 }
 
 /// The bytes of a text with `%XX` decoded; what is no such triplet stays.
-fn decoded(text: &str) -> impl Iterator<Item = u8> {
+pub(crate) fn decoded(text: &str) -> impl Iterator<Item = u8> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
