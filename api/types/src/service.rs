@@ -81,7 +81,7 @@ pub struct ServiceStatus {
     /// The virtual IPs by which each cluster reaches it.
     pub virtual_ips: BTreeMap<ClusterName, Vec<IpAddr>>,
     /// What is wrong with the definition, across clusters (for example a port conflict).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ pub struct ServiceInCluster {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exported_by: Option<Owner>,
     /// Per port, what the cluster's agent last said of the endpoints; absent when Unknown.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<EndpointCount>,
 }
 
