@@ -200,3 +200,42 @@ pub const PEER_SILENCE_PTOS: u32 = 3;
 pub const HEALTH_NOTICES_MAX: usize = 1_024;
 /// Records of one kind in a DNS answer: 64 KiB of TCP message hold them with their addresses.
 pub const DNS_RECORDS_MAX: usize = 256;
+
+// HTTP/1.1 through the gateway
+
+/// Bytes of a head; nginx takes 32 KiB, Envoy 60 KiB.
+pub const HTTP_HEAD_BYTES_MAX: usize = 48 * 1024;
+/// Fields of a head: they are parsed into memory on the stack.
+pub const HTTP_FIELDS_MAX: usize = 128;
+/// Names in Connection: each is compared with every field of the head.
+pub const HTTP_CONNECTION_OPTIONS_MAX: usize = 16;
+/// Bytes of all chunk extensions of one content: hardly anyone sends any, and they are relayed.
+pub const HTTP_CHUNK_EXTENSION_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a trailer section: it is held back until all of it is verified.
+pub const HTTP_TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Interim (1xx) responses before the final one.
+pub const HTTP_INTERIM_RESPONSES_MAX: usize = 8;
+/// A head that has begun must be whole within this time, however slowly it drips.
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// A client connection without a request is closed after this time: longer than the usual 60 s of
+/// clients' pools, so that the client, who knows whether it wants another request, closes first.
+pub const HTTP_CLIENT_IDLE: Duration = Duration::from_secs(75);
+/// A content of which nothing moves for this long, in either direction, is given up.
+pub const HTTP_CONTENT_IDLE: Duration = Duration::from_secs(60);
+/// A response's head is awaited this long unless a route says otherwise: slow reports are normal,
+/// and a dead peer is seen by other means within seconds.
+pub const HTTP_RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// An endpoint in the own cluster takes a connection within this time or is passed over.
+pub const HTTP_ORIGIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Idle connections kept to one endpoint, and to all endpoints of a worker.
+pub const HTTP_ORIGIN_IDLE_PER_ENDPOINT_MAX: usize = 256;
+pub const HTTP_ORIGIN_IDLE_MAX: usize = 4_096;
+/// An idle connection to an endpoint is closed after this time: below the 5 s of Node.js, the
+/// shortest keep-alive of common servers, so that we close first.
+pub const HTTP_ORIGIN_IDLE: Duration = Duration::from_secs(4);
+/// Bytes read from a socket at once.
+pub const HTTP_READ_BYTES: usize = 16 * 1024;
+/// After an answer that closes the connection, what the client still sends is read and dropped up
+/// to these bounds, so that a reset does not destroy the answer on its way.
+pub const HTTP_LINGER: Duration = Duration::from_secs(2);
+pub const HTTP_LINGER_BYTES_MAX: usize = 256 * 1024;
