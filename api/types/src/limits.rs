@@ -239,3 +239,42 @@ pub const HTTP_READ_BYTES: usize = 16 * 1024;
 /// to these bounds, so that a reset does not destroy the answer on its way.
 pub const HTTP_LINGER: Duration = Duration::from_secs(2);
 pub const HTTP_LINGER_BYTES_MAX: usize = 256 * 1024;
+
+// tunnel
+
+/// UDP payload that path discovery probes for: Ethernet's 1,500 less IPv4 and UDP headers.
+pub const TUNNEL_MTU_MAX: u16 = 1_472;
+/// UDP socket buffers: with the system's default a burst loses packets (dependencies.md 5).
+pub const TUNNEL_SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes sent and not acknowledged, per connection, on a short path: more falls out of the cache.
+pub const TUNNEL_SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+/// The same on a long path: 1 Gbit/s at 100 ms, with as much again to repeat.
+pub const TUNNEL_SEND_WINDOW_BYTES_MAX: u64 = 24 * 1024 * 1024;
+/// Bytes that one stream may have in flight or unread. 1,500 packets make at most 750 gaps;
+/// `quinn` ends the whole connection at 1,024 (tunnel-experiments.md 8.1).
+pub const TUNNEL_STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+/// The same for all streams of a connection: 128 readers must stall before they hold up others.
+pub const TUNNEL_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024 * 1024;
+/// Flows that a peer may have open on one connection.
+pub const TUNNEL_STREAMS_MAX: u32 = 4_096;
+/// Handshakes under way at once, in all, and so many before addresses must be proved first.
+pub const TUNNEL_HANDSHAKES_MAX: usize = 256;
+pub const TUNNEL_HANDSHAKES_FREE: usize = 64;
+/// From the first packet to the peer's greeting; a lost packet costs up to a second.
+pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
+/// Connections that a gateway dials to each peer gateway, and that it accepts from one.
+pub const PEER_CONNECTIONS: usize = 2;
+pub const PEER_CONNECTIONS_MAX: usize = 32;
+/// Messages that wait for one connection's control stream.
+pub const PEER_OUTBOX_MAX: usize = 16;
+/// Bytes of one message between gateways: a summary of 10,000 services of 100 bytes.
+pub const PEER_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// First and longest wait before a peer gateway is dialled again.
+pub const DIAL_DELAY_MIN: Duration = Duration::from_millis(50);
+pub const DIAL_DELAY_MAX: Duration = Duration::from_secs(2);
+/// Bytes of a stream header's fields: the longest SPIFFE ID has 2,048, the rest needs 700.
+pub const TUNNEL_HEADER_BYTES_MAX: usize = 4_096;
+/// Bytes of the reason in a refusal; it ends up in a log line.
+pub const REFUSAL_REASON_BYTES_MAX: usize = 512;
+/// Gateways that a flow may pass: the near one, one between two that are behind NAT, the far one.
+pub const TUNNEL_HOPS_MAX: u8 = 3;
