@@ -2,3 +2,4 @@
 
 #[expect(dead_code, reason = "the proxy that feeds the parsers lands after the tunnel")]
 mod http1;
+pub mod tunnel;
