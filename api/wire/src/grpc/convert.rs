@@ -49,7 +49,7 @@ impl Entry {
     }
 
     /// The entry itself; its name must be the one that was announced.
-    pub fn decode(&self) -> Result<SnapshotEntry, Fault> {
+    pub fn open(&self) -> Result<SnapshotEntry, Fault> {
         let entry: SnapshotEntry = serde_json::from_slice(&self.bytes)
             .map_err(|source| Fault::Entry { name: self.name.clone(), source })?;
         if entry.name() != self.name {
@@ -70,7 +70,7 @@ impl super::Table {
     }
 
     /// Checks the hash, then decodes.
-    pub fn decode(&self) -> Result<local::LocalTable, Fault> {
+    pub fn open(&self) -> Result<local::LocalTable, Fault> {
         if sha256(&self.bytes)[..] != self.hash[..] {
             return Err(Fault::Hash("local table".into()));
         }

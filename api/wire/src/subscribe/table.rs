@@ -1,0 +1,164 @@
+//! Follows the agent's local table, for ever, with the last good table on disk.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prost::Message;
+use rialto_types::limits;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::snapshot::Dial;
+use super::{Backoff, Disk, Receiver};
+use crate::grpc::local_client::LocalClient;
+use crate::grpc::local_message::Message as ToAgent;
+use crate::grpc::local_reply::Message as FromAgent;
+use crate::grpc::{Heartbeat, LocalHello, LocalMessage, Table, TablePosition};
+
+/// What a subscription to the local table needs.
+#[derive(Clone)]
+pub struct TableConfig {
+    /// Makes one connection to the cluster's agent.
+    pub dial: Dial,
+    /// Where the last good table is kept.
+    pub folder: PathBuf,
+    /// A gateway's UDP address as other clusters see it; `None` for DNS proxies.
+    pub advertise: Option<SocketAddr>,
+}
+
+impl std::fmt::Debug for TableConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableConfig").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// Serves from disk at once, then follows the stream until the future is dropped. The sender says
+/// whether the agent is connected.
+pub async fn follow_table<R: Receiver>(
+    config: TableConfig,
+    receiver: Arc<R>,
+    connected: watch::Sender<bool>,
+) {
+    let disk = Disk::new(&config.folder, "local");
+    let mut position = restore(&disk, &*receiver).await;
+    let mut backoff = Backoff::default();
+    loop {
+        let ended = match (config.dial)().await {
+            Ok(channel) => {
+                let mut session = Session {
+                    config: &config,
+                    disk: &disk,
+                    receiver: &receiver,
+                    connected: &connected,
+                    backoff: &mut backoff,
+                };
+                session.run(channel, &mut position).await
+            }
+            Err(problem) => problem.to_string(),
+        };
+        connected.send_replace(false);
+        tracing::info!(reason = %ended, "local table's stream is down; serving what is held");
+        tokio::time::sleep(backoff.next(rand::random())).await;
+    }
+}
+
+async fn restore<R: Receiver>(disk: &Disk, receiver: &R) -> (u64, u64) {
+    let reading = disk.clone();
+    let kept = tokio::task::spawn_blocking(move || reading.load()).await.unwrap_or_default();
+    for document in kept {
+        let decoded = Table::decode(document.as_slice());
+        let Some(Ok(table)) = decoded.ok().map(|table| table.open()) else { continue };
+        let position = (table.epoch, table.revision);
+        receiver.apply_table(Arc::new(table)).await;
+        tracing::info!("serving the local table kept on disk");
+        return position;
+    }
+    (0, 0)
+}
+
+struct Session<'a, R> {
+    config: &'a TableConfig,
+    disk: &'a Disk,
+    receiver: &'a Arc<R>,
+    connected: &'a watch::Sender<bool>,
+    backoff: &'a mut Backoff,
+}
+
+impl<R: Receiver> Session<'_, R> {
+    async fn run(&mut self, channel: Channel, position: &mut (u64, u64)) -> String {
+        let (sender, outgoing) = mpsc::channel(limits::SUBSCRIBER_QUEUE);
+        let hello = LocalHello {
+            position: Some(TablePosition { epoch: position.0, revision: position.1 }),
+            advertise: self.config.advertise.map(|a| a.to_string()).unwrap_or_default(),
+        };
+        if send(&sender, ToAgent::Hello(hello)).await.is_err() {
+            return "the stream closed before it began".into();
+        }
+        let mut client = LocalClient::new(channel)
+            .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+        let mut incoming = match client.table(ReceiverStream::new(outgoing)).await {
+            Ok(response) => response.into_inner(),
+            Err(status) => return crate::grpc::status_problem(&status).to_string(),
+        };
+        self.connected.send_replace(true);
+        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
+        let mut heard = tokio::time::Instant::now();
+        loop {
+            let message = tokio::select! {
+                message = incoming.message() => message,
+                _ = beat.tick() => {
+                    if heard.elapsed() > limits::LEASE {
+                        return format!("the agent was silent for {} s", limits::LEASE.as_secs());
+                    }
+                    if send(&sender, ToAgent::Heartbeat(Heartbeat {})).await.is_err() {
+                        return "the stream was closed".into();
+                    }
+                    continue;
+                }
+            };
+            heard = tokio::time::Instant::now();
+            let table = match message {
+                Ok(Some(message)) => match message.message {
+                    Some(FromAgent::Table(table)) => table,
+                    Some(FromAgent::Heartbeat(_)) | None => continue,
+                },
+                Ok(None) => return "the agent ended the stream".into(),
+                Err(status) => return crate::grpc::status_problem(&status).to_string(),
+            };
+            if let Err(reason) = self.take(table, position, &sender).await {
+                return reason;
+            }
+        }
+    }
+
+    async fn take(
+        &mut self,
+        table: Table,
+        position: &mut (u64, u64),
+        sender: &mpsc::Sender<LocalMessage>,
+    ) -> Result<(), String> {
+        let decoded = table.open().map_err(|fault| fault.to_string())?;
+        let offered = (decoded.epoch, decoded.revision);
+        if offered < *position {
+            return Err(format!("local table {offered:?} is older than {position:?}; refused"));
+        }
+        self.receiver.apply_table(Arc::new(decoded)).await;
+        *position = offered;
+        self.backoff.reset();
+        let (disk, document) = (self.disk.clone(), table.encode_to_vec());
+        let stored = tokio::task::spawn_blocking(move || disk.store(&document)).await;
+        if let Ok(Err(error)) = stored {
+            tracing::warn!(%error, "the local table is in service but could not be kept on disk");
+        }
+        let ack = TablePosition { epoch: offered.0, revision: offered.1 };
+        send(sender, ToAgent::Ack(ack)).await
+    }
+}
+
+async fn send(sender: &mpsc::Sender<LocalMessage>, message: ToAgent) -> Result<(), String> {
+    let message = LocalMessage { message: Some(message) };
+    sender.send(message).await.map_err(|_| "the stream was closed".to_string())
+}
