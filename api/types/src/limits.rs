@@ -69,6 +69,16 @@ pub const ISSUER_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Clocks may differ by this much: certificates are valid from so long ago.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
 
+/// Certificates of one chain: leaf and issuer, with room for both issuers of a rotation. Counted
+/// before any of them is parsed.
+pub const CERTIFICATE_CHAIN_MAX: usize = 4;
+/// Anchors of one trust domain: the old and the new issuer of a rotation, with room for one undone.
+pub const ANCHORS_PER_DOMAIN_MAX: usize = 4;
+/// Bytes of a certificate request: an ECDSA P-256 request without names has 200.
+pub const CSR_BYTES_MAX: usize = 4 * 1024;
+/// Characters of a join token's text: five member addresses of 255 characters, with room.
+pub const JOIN_TOKEN_CHARS_MAX: usize = 4 * 1024;
+
 // REST
 
 /// Bytes of a request body: the largest route has 16 rules of 64 matches.
@@ -102,6 +112,19 @@ pub const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(5);
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// TLS handshakes that a listener has open at once; more wait in the kernel's queue.
 pub const HANDSHAKES_MAX: usize = 256;
+/// gRPC connections of one member: agents, gateways and DNS proxies of the largest federation that
+/// share it; more wait in the kernel's queue.
+pub const GRPC_CONNECTIONS_MAX: usize = 4 * 1024;
+/// Streams that one gRPC connection has open at once; parts need a handful.
+pub const GRPC_STREAMS_MAX: u32 = 256;
+/// Silence on a gRPC connection after which it is probed, and how long the answer may take: a dead
+/// peer is noticed within two leases even where no lease runs.
+pub const GRPC_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+pub const GRPC_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A listener that cannot accept (no file descriptor is free) rests this long.
+pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// At shutdown, calls in flight may take this long to end before their connections are cut.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 // agent
 

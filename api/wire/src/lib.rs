@@ -4,8 +4,12 @@
 //! - [`subscribe`]: the receiving side of the snapshot stream and of the local table
 //! - [`admin`]: `/livez`, `/readyz`, `/metrics` of every part
 //! - [`digest`]: SHA-256 as hashes and fingerprints use it
+//! - [`identity`]: certificates, whom they prove, and whom we believe
+//! - [`transport`]: gRPC connections over mutual TLS and Unix sockets
 
 pub mod admin;
 pub mod digest;
 pub mod grpc;
+pub mod identity;
 pub mod subscribe;
+pub mod transport;
