@@ -1,0 +1,244 @@
+//! What the registry, the health checks and the gateways say, folded into the two documents that
+//! the agent gives away: the `LocalTable` for its own cluster and the `Report` for the bridge.
+//!
+//! ```text
+//! registry ----+                  +--> LocalTable, checks to run
+//! check results +--> Fold::refresh +--> Report, health summaries
+//! gateways ----+
+//! ```
+//!
+//! Until the registry was read once there is no document: an agent that restarts over a broken file
+//! must not withdraw what its cluster exports.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rialto_types::cluster::GatewayAddress;
+use rialto_types::id::{ClusterName, InstanceId, ServiceName};
+use rialto_types::local::{Endpoint, EndpointHealth, LocalTable};
+use rialto_types::report::{HealthSummary, Report, ReportedService};
+use rialto_types::snapshot::HeadlessEndpoint;
+
+use crate::provider::{self, CheckSpec, Registry, Service};
+
+pub mod change;
+
+/// What one health check looks at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    pub service: ServiceName,
+    pub address: SocketAddr,
+}
+
+/// The state behind both documents.
+#[derive(Debug)]
+pub struct Fold {
+    registry: Option<Registry>,
+    health: BTreeMap<Target, EndpointHealth>,
+    gateways: BTreeMap<InstanceId, SocketAddr>,
+    table: Arc<LocalTable>,
+    report: Numbered,
+    summaries: Vec<HealthSummary>,
+}
+
+/// A report and its number in the agent's epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    pub revision: u64,
+    pub report: Arc<Report>,
+}
+
+/// Which documents differ from before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changed {
+    pub table: bool,
+    pub report: bool,
+    pub summaries: bool,
+}
+
+impl Fold {
+    /// `epoch` is when this agent started, in Unix milliseconds.
+    pub fn new(cluster: ClusterName, epoch: u64) -> Self {
+        let report = Numbered { revision: 0, report: Arc::new(Report::empty(cluster.clone())) };
+        let (services, callers) = (BTreeMap::new(), BTreeMap::new());
+        let table = Arc::new(LocalTable { cluster, epoch, revision: 0, services, callers });
+        let (health, gateways) = (BTreeMap::new(), BTreeMap::new());
+        Self { registry: None, health, gateways, table, report, summaries: Vec::new() }
+    }
+
+    pub fn handle_registry(&mut self, registry: Registry) {
+        self.registry = Some(registry);
+    }
+
+    pub fn handle_check(&mut self, target: Target, health: EndpointHealth) {
+        self.health.insert(target, health);
+    }
+
+    pub fn handle_gateways(&mut self, gateways: BTreeMap<InstanceId, SocketAddr>) {
+        self.gateways = gateways;
+    }
+
+    /// Makes the documents anew after any number of inputs.
+    pub fn refresh(&mut self) -> Changed {
+        let Some(registry) = &self.registry else { return Changed::default() };
+        let checks = checks(registry);
+        // A result may come after its target is gone.
+        self.health.retain(|target, _| checks.contains_key(target));
+
+        let table = self.next_table(registry);
+        let report = self.next_report(registry, &table);
+        let summaries = summaries(registry, &table);
+        let changed = Changed {
+            table: self.table.revision == 0
+                || table.services != self.table.services
+                || table.callers != self.table.callers,
+            report: self.report.revision == 0 || report != *self.report.report,
+            summaries: summaries != self.summaries,
+        };
+        if changed.table {
+            self.table = Arc::new(LocalTable { revision: self.table.revision + 1, ..table });
+        }
+        if changed.report {
+            let revision = self.report.revision + 1;
+            self.report = Numbered { revision, report: Arc::new(report) };
+        }
+        self.summaries = summaries;
+        changed
+    }
+
+    /// The table, once the registry was read.
+    pub fn table(&self) -> Option<&Arc<LocalTable>> {
+        (self.table.revision > 0).then_some(&self.table)
+    }
+
+    /// The report, once the registry was read.
+    pub fn report(&self) -> Option<&Numbered> {
+        (self.report.revision > 0).then_some(&self.report)
+    }
+
+    pub fn summaries(&self) -> &[HealthSummary] {
+        &self.summaries
+    }
+
+    /// What must be checked.
+    pub fn checks(&self) -> BTreeMap<Target, CheckSpec> {
+        self.registry.as_ref().map(checks).unwrap_or_default()
+    }
+
+    fn next_table(&self, registry: &Registry) -> LocalTable {
+        let services = registry.services.iter().map(|(name, service)| {
+            let endpoint = |endpoint: &provider::Endpoint| Endpoint {
+                address: endpoint.address,
+                ports: endpoint.ports.clone(),
+                health: self.health_of(name, service, endpoint),
+                hostname: endpoint.hostname.clone(),
+            };
+            (name.clone(), service.endpoints.iter().map(endpoint).collect())
+        });
+        LocalTable {
+            cluster: self.table.cluster.clone(),
+            epoch: self.table.epoch,
+            revision: self.table.revision,
+            services: services.collect(),
+            callers: registry.callers.clone(),
+        }
+    }
+
+    fn health_of(
+        &self,
+        name: &ServiceName,
+        service: &Service,
+        endpoint: &provider::Endpoint,
+    ) -> EndpointHealth {
+        let target = service.check.as_ref().and_then(|check| target(name, check, endpoint));
+        target.and_then(|target| self.health.get(&target)).copied().unwrap_or_default()
+    }
+
+    fn next_report(&self, registry: &Registry, table: &LocalTable) -> Report {
+        let services = registry.services.iter().map(|(name, service)| {
+            let endpoints = table.services.get(name).map(Vec::as_slice).unwrap_or_default();
+            let reported = ReportedService {
+                ports: service.ports.iter().map(provider::Port::as_service_port).collect(),
+                labels: service.labels.clone(),
+                exported: service.exported,
+                headless: service.headless.then(|| self.named(endpoints)),
+            };
+            (name.clone(), reported)
+        });
+        let gateway = |(id, address): (&InstanceId, &SocketAddr)| GatewayAddress {
+            id: id.clone(),
+            address: *address,
+        };
+        Report {
+            cluster: table.cluster.clone(),
+            namespaces: registry.namespaces.as_ref().map(|known| known.iter().cloned().collect()),
+            services: services.collect(),
+            gateways: self.gateways.iter().map(gateway).collect(),
+        }
+    }
+
+    /// The endpoints of a headless service that DNS may answer.
+    fn named(&self, endpoints: &[Endpoint]) -> Vec<HeadlessEndpoint> {
+        let mut named: Vec<HeadlessEndpoint> = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.health != EndpointHealth::Unhealthy)
+            .map(|endpoint| HeadlessEndpoint {
+                cluster: self.table.cluster.clone(),
+                hostname: endpoint.hostname.clone(),
+                address: endpoint.address,
+            })
+            .collect();
+        named.sort();
+        named.dedup();
+        named
+    }
+}
+
+fn checks(registry: &Registry) -> BTreeMap<Target, CheckSpec> {
+    let mut checks = BTreeMap::new();
+    for (name, service) in &registry.services {
+        let Some(check) = &service.check else { continue };
+        for endpoint in &service.endpoints {
+            if let Some(target) = target(name, check, endpoint) {
+                checks.insert(target, check.clone());
+            }
+        }
+    }
+    checks
+}
+
+fn target(
+    service: &ServiceName,
+    check: &CheckSpec,
+    endpoint: &provider::Endpoint,
+) -> Option<Target> {
+    let port = *endpoint.ports.get(&check.port)?;
+    let address = SocketAddr::new(endpoint.address, port);
+    Some(Target { service: service.clone(), address })
+}
+
+/// Per service port, how many endpoints are fit. Where the registry asks for no check, an endpoint
+/// is fit as long as it is listed; one whose first check has not ended is not fit.
+fn summaries(registry: &Registry, table: &LocalTable) -> Vec<HealthSummary> {
+    let mut summaries = Vec::new();
+    for (name, service) in &registry.services {
+        let endpoints = table.services.get(name).map(Vec::as_slice).unwrap_or_default();
+        let fit = |endpoint: &&Endpoint| match endpoint.health {
+            EndpointHealth::Healthy => true,
+            EndpointHealth::Unhealthy => false,
+            EndpointHealth::Unknown => service.check.is_none(),
+        };
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let healthy = count(endpoints.iter().filter(fit).count());
+        let total = count(endpoints.len());
+        for port in &service.ports {
+            let (service, port) = (name.clone(), port.number);
+            summaries.push(HealthSummary { service, port, healthy, total });
+        }
+    }
+    summaries
+}
+
+#[cfg(test)]
+mod tests;
