@@ -256,8 +256,23 @@ pub const HTTP_ORIGIN_IDLE_MAX: usize = 4_096;
 /// An idle connection to an endpoint is closed after this time: below the 5 s of Node.js, the
 /// shortest keep-alive of common servers, so that we close first.
 pub const HTTP_ORIGIN_IDLE: Duration = Duration::from_secs(4);
-/// Bytes read from a socket at once.
-pub const HTTP_READ_BYTES: usize = 16 * 1024;
+/// Bytes read from a socket at once: few while it is quiet, more while they come in bulk.
+pub const HTTP_READ_BYTES_MIN: usize = 4 * 1024;
+pub const HTTP_READ_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a request's content that are kept to send them again (design.md 7).
+pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
+/// Attempts at one request, the first included.
+pub const HTTP_ATTEMPTS_MAX: u32 = 4;
+/// Share of the requests, in percent, that may be sent again after they may have been delivered:
+/// a service that fails for everyone must not get a multiple of its load. What was certainly not
+/// delivered is tried elsewhere without counting, because that adds no load.
+pub const RETRY_BUDGET_PERCENT: u32 = 20;
+/// Such retries that may come at once: a busy minute of a small service.
+pub const RETRY_BUDGET_BURST: u32 = 50;
+/// A far gateway that has neither accepted nor refused after the longer of this and
+/// `SILENCE_ROUND_TRIPS` is passed over (design.md 3).
+pub const SILENCE_MIN: Duration = Duration::from_millis(200);
+pub const SILENCE_ROUND_TRIPS: u32 = 3;
 /// After an answer that closes the connection, what the client still sends is read and dropped up
 /// to these bounds, so that a reset does not destroy the answer on its way.
 pub const HTTP_LINGER: Duration = Duration::from_secs(2);
@@ -301,3 +316,11 @@ pub const TUNNEL_HEADER_BYTES_MAX: usize = 4_096;
 pub const REFUSAL_REASON_BYTES_MAX: usize = 512;
 /// Gateways that a flow may pass: the near one, one between two that are behind NAT, the far one.
 pub const TUNNEL_HOPS_MAX: u8 = 3;
+
+// access log
+
+/// Bytes of records that are handed to the writer together, and how long the first one waits.
+pub const ACCESS_LOG_BUFFER_BYTES: usize = 32 * 1024;
+pub const ACCESS_LOG_DELAY_MAX: Duration = Duration::from_millis(200);
+/// Buffers that wait for the writer: 8 MiB, some seconds of a slow disk at full load.
+pub const ACCESS_LOG_BUFFERS_MAX: usize = 256;
