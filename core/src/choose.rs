@@ -183,6 +183,18 @@ pub fn choose_traced<'a, T: Trace>(
     })
 }
 
+/// The near side as far as the snapshot alone decides: the backend and its port.
+pub(crate) fn choose_backend<'a, T: Trace>(
+    snapshot: &'a Snapshot,
+    request: &Request<'_>,
+    draw: u64,
+    trace: &mut T,
+) -> Result<(&'a ServiceName, u16), Refusal> {
+    let parent = find_service(snapshot, request.service, request.port)?;
+    let routed = route::choose(snapshot, parent, request, draw, trace)?;
+    Ok((&routed.backend.name, routed.port))
+}
+
 /// The far side: an endpoint of this cluster for what a peer's gateway chose to send here.
 pub fn choose_endpoint(
     snapshot: &Snapshot,
@@ -209,7 +221,7 @@ pub fn protocol(snapshot: &Snapshot, service: &ServiceName, port: u16) -> Option
     entry.ports.iter().find(|p| p.port.get() == port).map(|p| p.app_protocol)
 }
 
-fn find_service<'a>(
+pub(crate) fn find_service<'a>(
     snapshot: &'a Snapshot,
     service: &ServiceName,
     port: u16,

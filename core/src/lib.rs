@@ -14,8 +14,11 @@ pub mod answer;
 pub mod authorize;
 pub mod choose;
 pub mod compile;
+pub mod explain;
 pub mod health;
 pub mod state;
 
 #[cfg(test)]
 mod transcript;
+#[cfg(test)]
+mod world;

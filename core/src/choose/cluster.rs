@@ -61,6 +61,12 @@ pub(super) fn choose<'a, T: Trace>(
     if !T::IS_ON && field.own_takes_all() {
         return Ok(&field.table.cluster);
     }
+    match &field.service.failover.policy {
+        Some(policy) => {
+            trace.step(Stage::Cluster, format_args!("order by FailoverPolicy {policy}"))
+        }
+        None => trace.step(Stage::Cluster, format_args!("default order: own cluster, then others")),
+    }
     let mut candidates = Vec::with_capacity(field.service.clusters.len());
     for (cluster, ports) in &field.service.clusters {
         match field.candidate(cluster, ports) {
@@ -246,12 +252,6 @@ impl<'a> Field<'a, '_> {
 }
 
 fn trace_candidates<T: Trace>(field: &Field<'_, '_>, candidates: &[Candidate<'_>], trace: &mut T) {
-    match &field.service.failover.policy {
-        Some(policy) => {
-            trace.step(Stage::Cluster, format_args!("order by FailoverPolicy {policy}"))
-        }
-        None => trace.step(Stage::Cluster, format_args!("default order: own cluster, then others")),
-    }
     let service = &field.service.name;
     for candidate in candidates {
         let Candidate { cluster, rank, counts: Counts { usable, total } } = candidate;

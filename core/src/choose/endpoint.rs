@@ -51,11 +51,18 @@ pub(super) fn choose<T: Trace>(
     Err(Refusal::new(Code::NoHealthyEndpoint, text))
 }
 
-/// An endpoint that has just come back passes most of its turns on.
+/// An endpoint that has just come back passes most of its turns on; after a few passes the turn is
+/// taken, because all may have just come back.
 fn ramped(health: &Health, now: Instant, draw: u64, nth: impl Fn(u64) -> SocketAddr) -> SocketAddr {
-    let chosen = nth(draw);
-    let share = health.share_percent(chosen, now);
-    if share < 100 && mix(draw, 1) % 100 >= u64::from(share) { nth(mix(draw, 2)) } else { chosen }
+    let mut chosen = nth(draw);
+    for pass in 0..4 {
+        let share = health.share_percent(chosen, now);
+        if share >= 100 || mix(draw, 2 * pass + 1) % 100 < u64::from(share) {
+            break;
+        }
+        chosen = nth(mix(draw, 2 * pass + 2));
+    }
+    chosen
 }
 
 /// Which ejections count for a set of endpoints: the oldest, at most so many.
