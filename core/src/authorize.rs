@@ -185,7 +185,7 @@ pub fn check_caller(
         return Err(Refusal::new(Code::IdentityRefused, text));
     };
     if let Some(identity) = &stated {
-        if identity.trust_domain() != entry.trust_domain {
+        if !identity.is_in(&entry.trust_domain) {
             let text = format!(
                 "cluster `{peer}` stated the caller `{identity}`, but speaks for trust domain `{}` \
                  only",

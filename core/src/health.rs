@@ -55,7 +55,7 @@ pub enum Event<'a> {
     Endpoint { address: SocketAddr, outcome: Outcome },
     /// The first connection to a peer gateway stands, or a new one after it had announced its end.
     PeerConnected { peer: PeerRef<'a>, path: Path },
-    /// Any packet of a peer gateway.
+    /// Any packet of a peer gateway; `now` may be a little ago, when it came.
     PeerHeard { peer: PeerRef<'a>, path: Path },
     /// The last connection to a peer gateway is gone. The tunnel keeps dialling: nothing is offered
     /// to the gateway until `PeerConnected`.

@@ -4,6 +4,11 @@
 //!  Command ---> state::apply ---> State ---> compile ---> entries of one cluster's snapshot
 //!               (every member     |          (bridge)     and the problems found
 //!                does the same)   +--> documents, history
+//!
+//!  snapshot, LocalTable, Health, request, draw ---> choose (gateway), with authorize before
+//!                                              |    whoever connects to an endpoint
+//!                                              +--> answer (DNS), explain (people)
+//!  outcomes, peers heard, summaries, time ---> health
 //! ```
 //!
 //! What must hold: the same commands give the same state everywhere; a refused command is a value

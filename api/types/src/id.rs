@@ -159,6 +159,11 @@ impl SpiffeId {
         TrustDomain(self.split().0.into())
     }
 
+    /// Whether the trust domain vouches for this identity.
+    pub fn is_in(&self, domain: &TrustDomain) -> bool {
+        self.split().0 == domain.as_str()
+    }
+
     /// What follows the trust domain, without the leading slash.
     pub fn path(&self) -> &str {
         self.split().1

@@ -64,9 +64,14 @@ impl Gateway {
 
     /// Whether the gateway was not heard before.
     pub(super) fn hear(&mut self, path: Path, now: Instant) -> bool {
-        let is_news = !matches!(self.contact, Some(Contact::Heard { .. }));
-        self.contact = Some(Contact::Heard { at: now, path });
-        is_news
+        let before = match self.contact {
+            Some(Contact::Heard { at, .. }) => Some(at),
+            Some(Contact::Lost) | None => None,
+        };
+        // Connections are looked at one by one, each with the time at which it was last heard.
+        let at = before.map_or(now, |before| before.max(now));
+        self.contact = Some(Contact::Heard { at, path });
+        before.is_none()
     }
 
     /// Whether the gateway was not known to be lost before.
