@@ -8,7 +8,7 @@
 //! Nothing is skipped in silence: what an object says and the snapshot does not is a problem. The
 //! entries depend on the state alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
@@ -29,10 +29,7 @@ pub fn compile(state: &State, cluster: &ClusterName) -> (Vec<Entry>, Vec<Problem
     let Some(own) = state.cluster(cluster) else { return (Vec::new(), Vec::new()) };
     let mut problems = Vec::new();
     let mut entries: Vec<Entry> = cluster_entries(state);
-    let namespaces = own.namespaces.map(|namespaces| {
-        let sorted: BTreeSet<_> = namespaces.iter().cloned().collect();
-        sorted.into_iter().collect()
-    });
+    let namespaces = own.namespaces.map(<[_]>::to_vec);
     entries.push(Entry::Names(NamesEntry { cluster: cluster.clone(), namespaces }));
 
     let definitions = definitions(state, &mut problems);
@@ -172,3 +169,6 @@ fn oldest_first(state: &State, kind: Kind) -> Vec<&Resource> {
     });
     resources
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,6 +210,12 @@ impl State {
         }
     }
 
+    /// What the command would do.
+    pub fn preview(&self, command: Command) -> Applied {
+        let mut copy = self.clone();
+        copy.apply(self.applied + 1, command)
+    }
+
     fn decide(&mut self, action: Action, at: At) -> Result<Effect, Refused> {
         match action {
             Action::Bootstrap(bootstrap) => self.bootstrap(bootstrap, at),
@@ -230,11 +236,12 @@ impl State {
         effect.touched.extend(self.reconcile_vips(&effect.services, at.now).map(service_key));
         let changed: Vec<Key> = effect.touched.into_iter().collect();
         self.history.record_keys(at.revision, changed.clone());
-        let is_object_change = !effect.changes.is_empty();
+        let is_revertible = effect.changes.iter().any(|change| revert::is_revertible(&change.key));
+        let is_told = effect.audited || !effect.changes.is_empty();
         let entry = HistoryEntry { summary: effect.summary, changes: effect.changes, ..entry };
-        if is_object_change {
+        if is_revertible {
             self.history.record_change(entry);
-        } else if effect.audited {
+        } else if is_told {
             self.history.record_audit(entry);
         }
         Applied {
@@ -340,3 +347,10 @@ fn cluster_name(name: &ResourceName) -> ClusterName {
 
 /// What the API adds to an object that somebody wrote.
 const OWNER: Owner = Owner::Bridge;
+
+#[cfg(test)]
+pub(crate) mod random;
+#[cfg(test)]
+pub(crate) mod session;
+#[cfg(test)]
+mod tests;

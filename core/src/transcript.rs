@@ -1,8 +1,8 @@
 //! Runs the transcripts of `testdata/`: commands above a line, what they answer below it.
 //!
 //! A file is a story for people and a test. Lines that start with `#` are comment; a line that
-//! starts with a space continues the command above it. Below the line stands each command with its
-//! answer. `UPDATE_EXPECT=1 cargo test` rewrites what stands below; the diff is for review.
+//! starts with a space continues the command above it. Below the line stands each command again,
+//! after `>`, with its answer. `UPDATE_EXPECT=1 cargo test` rewrites what stands below; the diff is for review.
 
 use std::path::{Path, PathBuf};
 
@@ -42,24 +42,39 @@ pub(crate) fn check<F: FnMut(&str) -> String>(folder: &str, start: impl Fn() -> 
     );
 }
 
+/// A command as it is written, and joined to one line.
+struct Written {
+    lines: Vec<String>,
+    joined: String,
+}
+
 fn answer(commands: &str, mut run: impl FnMut(&str) -> String) -> String {
-    let mut whole: Vec<String> = Vec::new();
+    let mut whole: Vec<Written> = Vec::new();
     for line in commands.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         match whole.last_mut() {
             Some(last) if line.starts_with(' ') => {
-                last.push(' ');
-                last.push_str(line.trim());
+                last.joined.push(' ');
+                last.joined.push_str(line.trim());
+                last.lines.push(line.trim_end().into());
             }
-            _ => whole.push(line.trim_end().into()),
+            _ => whole.push(Written { lines: vec![line.into()], joined: line.trim_end().into() }),
         }
     }
     let mut text = String::new();
     for command in whole {
-        text.push_str(&format!("> {command}\n"));
-        for line in run(&command).lines() {
+        for line in &command.lines {
+            text.push_str(&format!("> {line}\n"));
+        }
+        let said = run(&command.joined);
+        for line in said.lines() {
             text.push_str(&format!("{line}\n"));
         }
+        if !said.is_empty() {
+            text.push('\n');
+        }
     }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     text
 }
 

@@ -159,15 +159,17 @@ fn precedence(rule: &RouteRule) -> (bool, Reverse<usize>, bool, Reverse<usize>, 
 
 /// Rules that no request reaches, because an older one takes exactly the same ones.
 fn check_shadowed(service: &ServiceName, rules: &[RouteRule], problems: &mut Vec<Problem>) {
-    let is_same = |a: &RouteRule, b: &RouteRule| {
-        a.condition == b.condition && (a.port.is_none() || a.port == b.port)
-    };
-    for (at, rule) in rules.iter().enumerate() {
-        if let Some(older) = rules[..at].iter().find(|older| is_same(older, rule)) {
+    let mut seen: BTreeMap<String, Vec<&RouteRule>> = BTreeMap::new();
+    for rule in rules {
+        let condition = serde_json::to_string(&rule.condition).expect("a match has text keys");
+        let same = seen.entry(condition).or_default();
+        if let Some(older) = same.iter().find(|o| o.port.is_none() || o.port == rule.port) {
             let detail = format!("{} takes the same requests of {service}", older.source);
             let problem = Problem::new(Code::Shadowed, detail).with_subject(&rule.source);
             problems.push(problem.with_hint("delete one of the two, or make their matches differ"));
+            continue;
         }
+        same.push(rule);
     }
 }
 

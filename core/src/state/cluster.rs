@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rialto_types::cluster::{ClusterSpec, GatewayAddress};
-use rialto_types::id::{ClusterName, Namespace, ServiceName, Timestamp};
+use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName, Timestamp};
 use rialto_types::object::{Key, Kind, Resource, Spec};
 use rialto_types::report::ReportedService;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,8 @@ use super::{At, Effect, Refused, State, cluster_key, service_key};
 pub(super) struct Record {
     pub(super) issuer: Issuer,
     /// The agent's epoch and revision; `None` until it first reported.
-    pub(super) position: Option<(u64, u64)>,
+    pub(super) position: Option<Revision>,
+    /// Sorted, each once; `None` means that every namespace exists there.
     pub(super) namespaces: Option<Vec<Namespace>>,
     pub(super) gateways: Vec<GatewayAddress>,
     pub(super) services: BTreeMap<ServiceName, Held>,
@@ -39,17 +40,17 @@ pub struct ClusterView<'a> {
     pub name: &'a ClusterName,
     pub spec: &'a ClusterSpec,
     pub issuer: &'a Issuer,
-    /// `None` means that every namespace exists there.
+    /// Sorted, each once; `None` means that every namespace exists there.
     pub namespaces: Option<&'a [Namespace]>,
     pub gateways: &'a [GatewayAddress],
     /// The agent's epoch and revision of the last report; `None` until it first reported.
-    pub position: Option<(u64, u64)>,
+    pub position: Option<Revision>,
     pub services: usize,
 }
 
 impl ClusterView<'_> {
     pub fn has_namespace(&self, namespace: &Namespace) -> bool {
-        self.namespaces.is_none_or(|namespaces| namespaces.contains(namespace))
+        self.namespaces.is_none_or(|namespaces| namespaces.binary_search(namespace).is_ok())
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct History {
     /// Changes of objects, oldest first: what `revert` undoes.
     changes: VecDeque<HistoryEntry>,
-    /// Refusals, reports, members: what is only told. A ring of its own, so that a chatty agent
+    /// Refusals, reports, join tokens, members: what is only told. A ring of its own, so that a chatty agent
     /// or a failing script cannot push out what `revert` needs.
     audit: VecDeque<HistoryEntry>,
     /// Everything after this revision is in `changes`.

@@ -37,6 +37,7 @@ pub(crate) struct Definition {
 
 pub(crate) fn merge(mut exports: Vec<Export<'_>>) -> Definition {
     exports.sort_by_key(|export| (export.since, export.cluster));
+    exports.dedup_by_key(|export| export.cluster);
     let mut merged = Definition::default();
     let Some(oldest) = exports.first().cloned() else { return merged };
     merged.headless = oldest.service.headless.is_some();
@@ -130,3 +131,6 @@ fn type_conflict(export: &Export<'_>, oldest: &Export<'_>) -> String {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

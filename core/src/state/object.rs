@@ -101,16 +101,16 @@ impl State {
     }
 
     /// Writes the object, sets what only the server sets, and tells what changed. A write that says
-    /// what is there already is the caller's to see. A stated age holds for an object that does not
-    /// exist: a revert gives one back as old as it was, because the older one wins in conflicts.
+    /// what is there already is the caller's to see. A stated age counts: a revert gives an object
+    /// back as old as it was, because the older one wins in conflicts.
     pub(super) fn write(&mut self, mut resource: Resource, at: At) -> Effect {
         let key = resource.key();
         let held = self.objects.get(&key);
         let metadata = &mut resource.metadata;
         metadata.resource_version = Some(at.revision);
         metadata.owner = Some(OWNER);
-        let created_at = held.map_or(metadata.created_at, |held| held.metadata.created_at);
-        metadata.created_at = created_at.or(Some(at.now));
+        let held_since = held.and_then(|held| held.metadata.created_at);
+        metadata.created_at = metadata.created_at.or(held_since).or(Some(at.now));
         let generation = held.and_then(|held| held.metadata.generation).unwrap_or(0);
         let is_same_spec = held.is_some_and(|held| held.spec == resource.spec);
         metadata.generation = Some(if is_same_spec { generation } else { generation + 1 });

@@ -33,7 +33,12 @@ impl Objects {
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Resource> {
-        self.0.get_mut(&key.kind)?.remove(&(key.namespace.clone(), key.name.clone()))
+        let of_kind = self.0.get_mut(&key.kind)?;
+        let removed = of_kind.remove(&(key.namespace.clone(), key.name.clone()));
+        if of_kind.is_empty() {
+            self.0.remove(&key.kind);
+        }
+        removed
     }
 }
 

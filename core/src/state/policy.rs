@@ -1,8 +1,8 @@
 //! Workspaces, routes, failover and access: what is refused, and what is only odd.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rialto_types::id::{ClusterName, Namespace, ServiceName};
+use rialto_types::id::{ClusterName, Namespace, ResourceName, ServiceName};
 use rialto_types::object::{Key, Kind, Resource, Spec};
 use rialto_types::policy::{TargetRef, WorkspaceSpec};
 use rialto_types::route::{BackendRef, HttpRouteSpec, ParentRef, TcpRouteSpec};
@@ -11,25 +11,24 @@ use super::{Refused, State, cluster_name};
 
 impl State {
     pub(super) fn check_workspace(&self, key: &Key, spec: &WorkspaceSpec) -> Result<(), Refused> {
+        let others = self.objects.of_kind(Kind::Workspace);
+        let others = others.filter(|other| other.metadata.name != key.name);
+        let owned = others.flat_map(|other| {
+            let Spec::Workspace(spec) = &other.spec else { return Vec::new() };
+            spec.namespaces.iter().map(|namespace| (namespace, &other.metadata.name)).collect()
+        });
+        let owned: BTreeMap<&Namespace, &ResourceName> = owned.collect();
+        let mut seen = BTreeSet::new();
         for (at, namespace) in spec.namespaces.iter().enumerate() {
             let field = format!("spec.namespaces[{at}]");
-            if spec.namespaces[..at].contains(namespace) {
+            if !seen.insert(namespace) {
                 let reason = format!("`{namespace}` is named twice");
                 return Err(Refused::Field { key: key.clone(), field, reason });
             }
-            let others = self.objects.of_kind(Kind::Workspace);
-            let mut others = others.filter(|other| other.metadata.name != key.name);
-            let owner = others.find(|other| {
-                let Spec::Workspace(other) = &other.spec else { return false };
-                other.namespaces.contains(namespace)
-            });
-            if let Some(owner) = owner {
-                return Err(Refused::NamespaceTaken {
-                    key: key.clone(),
-                    namespace: namespace.clone(),
-                    workspace: owner.metadata.name.clone(),
-                    field,
-                });
+            if let Some(&workspace) = owned.get(namespace) {
+                let (key, namespace) = (key.clone(), namespace.clone());
+                let workspace = workspace.clone();
+                return Err(Refused::NamespaceTaken { key, namespace, workspace, field });
             }
         }
         Ok(())
@@ -87,10 +86,13 @@ impl State {
             }
         }
         match &resource.spec {
-            Spec::ServiceExport(_) => {
+            Spec::ServiceExport(spec) => {
                 let service = ServiceName::new(namespace.clone(), resource.metadata.name.clone());
                 if !self.holders.contains_key(&service) {
                     warnings.push(format!("no cluster has a service {service}"));
+                }
+                for cluster in self.exported_twice(&service, spec) {
+                    warnings.push(format!("cluster {cluster} exports {service} itself, too"));
                 }
             }
             Spec::AccessPolicy(spec) => {

@@ -41,13 +41,13 @@ pub enum Refused {
     ReportTooLarge { cluster: ClusterName, what: String, count: usize, max: usize },
     #[error("report of cluster {cluster}: {subject}: field `{field}`: {reason}")]
     ReportInvalid { cluster: ClusterName, subject: String, field: String, reason: String },
-    #[error("report {stated:?} of cluster {cluster} is older than {held:?}, which is held")]
-    ReportStale { cluster: ClusterName, stated: (u64, u64), held: (u64, u64) },
+    #[error("report {stated} of cluster {cluster} is older than {held}, which is held")]
+    ReportStale { cluster: ClusterName, stated: Revision, held: Revision },
     #[error(
-        "report of cluster {cluster} builds on {base:?}, but {} is held: a full report is needed",
-        or_none_pair(.held)
+        "report of cluster {cluster} builds on {base}, but {} is held: a full report is needed",
+        held.map_or_else(|| "nothing".into(), |held| held.to_string())
     )]
-    NeedsFull { cluster: ClusterName, base: (u64, u64), held: Option<(u64, u64)> },
+    NeedsFull { cluster: ClusterName, base: Revision, held: Option<Revision> },
     #[error("revision {revision} is no longer kept; the oldest is {oldest}")]
     RevisionGone { revision: Revision, oldest: Revision },
     #[error("revision {revision} does not exist; the newest is {newest}")]
@@ -62,10 +62,6 @@ pub enum Refused {
 
 fn or_none(revision: &Option<Revision>) -> String {
     revision.map_or_else(|| "no object".into(), |revision| revision.to_string())
-}
-
-fn or_none_pair(held: &Option<(u64, u64)>) -> String {
-    held.map_or_else(|| "nothing".into(), |held| format!("{held:?}"))
 }
 
 /// Enough names to act on, too few to flood a log.

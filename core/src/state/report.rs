@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::cluster::GatewayAddress;
-use rialto_types::id::{ClusterName, Namespace, ServiceName};
+use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::limits;
 use rialto_types::report::{ReportChange, ReportedService};
 
@@ -12,6 +12,7 @@ use super::{At, Done, Effect, Refused, State, cluster_key, service_key};
 
 /// A report with its base resolved: what is new or differs, and what goes.
 struct Stated {
+    /// Sorted, each once.
     namespaces: Option<Vec<Namespace>>,
     gateways: Vec<GatewayAddress>,
     upserts: BTreeMap<ServiceName, ReportedService>,
@@ -24,7 +25,7 @@ impl State {
         let unknown = || Refused::ClusterUnknown { cluster: cluster.clone() };
         let record = self.clusters.get(&cluster).ok_or_else(unknown)?;
         check_position(record, &report)?;
-        let position = (report.epoch, report.revision);
+        let position = Revision::new(report.epoch, report.revision);
         let stated = resolve(record, report)?;
         check(&cluster, record, &stated)?;
         Ok(self.take_report(&cluster, stated, position, at))
@@ -34,7 +35,7 @@ impl State {
         &mut self,
         cluster: &ClusterName,
         stated: Stated,
-        position: (u64, u64),
+        position: Revision,
         at: At,
     ) -> Effect {
         let record = self.clusters.get_mut(cluster).expect("checked by the caller");
@@ -87,17 +88,20 @@ fn is_same_definition(held: &ReportedService, said: &ReportedService) -> bool {
 
 fn check_position(record: &Record, report: &ReportChange) -> Result<(), Refused> {
     let cluster = report.cluster.clone();
-    let stated = (report.epoch, report.revision);
-    match (report.base, record.position) {
-        (Some(base), held) if held != Some((report.epoch, base)) => {
-            Err(Refused::NeedsFull { cluster, base: (report.epoch, base), held })
-        }
+    let stated = Revision::new(report.epoch, report.revision);
+    let base = report.base.map(|base| Revision::new(report.epoch, base));
+    match (base, record.position) {
+        (Some(base), held) if held != Some(base) => Err(Refused::NeedsFull { cluster, base, held }),
         (_, Some(held)) if stated < held => Err(Refused::ReportStale { cluster, stated, held }),
         (Some(_) | None, _) => Ok(()),
     }
 }
 
 fn resolve(record: &Record, report: ReportChange) -> Result<Stated, Refused> {
+    let namespaces = report.namespaces.map(|namespaces| {
+        let sorted: BTreeSet<Namespace> = namespaces.into_iter().collect();
+        sorted.into_iter().collect()
+    });
     let removals: BTreeSet<ServiceName> = match report.base {
         Some(_) => report.removed.into_iter().collect(),
         None => {
@@ -109,8 +113,8 @@ fn resolve(record: &Record, report: ReportChange) -> Result<Stated, Refused> {
         let reason = "is both changed and removed".into();
         return Err(invalid(&report.cluster, &format!("service {both}"), "removed", reason));
     }
-    let ReportChange { namespaces, gateways, services, .. } = report;
-    Ok(Stated { namespaces, gateways, upserts: services, removals })
+    let (gateways, upserts) = (report.gateways, report.services);
+    Ok(Stated { namespaces, gateways, upserts, removals })
 }
 
 fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), Refused> {
@@ -132,9 +136,10 @@ fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), 
     quota("namespaces", namespaces, limits::NAMESPACES_PER_CLUSTER_MAX)?;
     check_gateways(cluster, &stated.gateways)?;
     if let Some(namespaces) = &stated.namespaces {
-        let namespaces: BTreeSet<&Namespace> = namespaces.iter().collect();
         let mut services = kept.into_iter().chain(stated.upserts.keys());
-        if let Some(service) = services.find(|name| !namespaces.contains(&name.namespace)) {
+        if let Some(service) =
+            services.find(|name| namespaces.binary_search(&name.namespace).is_err())
+        {
             let reason = format!("`{}` is not among the reported namespaces", service.namespace);
             let subject = format!("service {service}");
             return Err(invalid(cluster, &subject, "namespaces", reason));

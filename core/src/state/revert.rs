@@ -2,7 +2,7 @@
 
 use rialto_types::api::Change;
 use rialto_types::id::Revision;
-use rialto_types::object::{Document, Key, Kind, Spec};
+use rialto_types::object::{Document, Key, Kind, Resource, Spec};
 
 use super::{At, Done, Effect, Refused, State, object};
 
@@ -21,7 +21,7 @@ impl State {
             .history
             .undo_to(to)
             .into_iter()
-            .filter(|(key, _)| key.kind != Kind::JoinToken)
+            .filter(|(key, _)| is_revertible(key))
             .map(|(key, change)| (key, change.before.clone()))
             .collect();
         let mut total = Effect::new(Done::Accepted, format!("reverted to {to}"));
@@ -61,7 +61,8 @@ impl State {
             }
         };
         let held = self.objects.get(&key);
-        if held.is_some_and(|held| object::is_same_intent(held, &resource)) {
+        let is_as_old = |held: &Resource| held.metadata.created_at == created_at;
+        if held.is_some_and(|held| is_as_old(held) && object::is_same_intent(held, &resource)) {
             return;
         }
         if held.is_none() && key.kind == Kind::Cluster {
@@ -95,6 +96,11 @@ impl State {
             | Spec::AccessPolicy(_) => Ok(()),
         }
     }
+}
+
+/// A used join token must not become fresh again.
+pub(super) fn is_revertible(key: &Key) -> bool {
+    key.kind != Kind::JoinToken
 }
 
 impl Effect {

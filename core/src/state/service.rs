@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::id::{ClusterName, ResourceName, ServiceName, Timestamp};
 use rialto_types::object::{Document, Key, Kind, Metadata, Owner, Spec};
-use rialto_types::service::{ServiceInCluster, ServiceStatus, dns_name};
+use rialto_types::service::{ServiceExportSpec, ServiceInCluster, ServiceStatus, dns_name};
 use serde_json::Value;
 
 use super::merge::{Definition, Export, merge};
@@ -23,7 +23,8 @@ impl State {
             (cluster.clone(), ServiceInCluster { exported, exported_by, endpoints: Vec::new() })
         });
         let clusters = clusters.collect();
-        let definition = merge(exports);
+        let exported = !exports.is_empty();
+        let definition = merge(if exported { exports } else { self.holdings(service) });
         let mut conflicts = definition.conflicts;
         let mut virtual_ips = BTreeMap::new();
         for (cluster, table) in &self.vips {
@@ -31,7 +32,7 @@ impl State {
                 conflicts.push(starved(cluster));
             }
             let addresses = self.virtual_ips(service, cluster);
-            if !addresses.is_empty() && !definition.headless {
+            if !addresses.is_empty() && exported && !definition.headless {
                 virtual_ips.insert(cluster.clone(), addresses);
             }
         }
@@ -123,6 +124,18 @@ impl State {
         holders.iter().filter_map(export).collect()
     }
 
+    /// What the export of a service that nobody exports would be made of.
+    fn holdings(&self, service: &ServiceName) -> Vec<Export<'_>> {
+        let holders = self.holders.get(service).into_iter().flatten();
+        let holding = |cluster: &ClusterName| {
+            let (cluster, record) = self.clusters.get_key_value(cluster)?;
+            let service = &record.services.get(service)?.service;
+            let owner = Owner::Agent(cluster.clone());
+            Some(Export { cluster, since: Timestamp::default(), owner, service })
+        };
+        holders.filter_map(holding).collect()
+    }
+
     /// Refuses a write to what a cluster's own registry states: an export of `key`'s service for
     /// one of `clusters`, or for any if that is empty.
     pub(super) fn check_agent_exports(
@@ -134,19 +147,24 @@ impl State {
             return Ok(());
         };
         let service = ServiceName::new(namespace.clone(), key.name.clone());
-        let holders = self.holders.get(&service).into_iter().flatten();
-        let mut named = holders.filter(|c| clusters.is_empty() || clusters.contains(c));
-        let own = named.find(|cluster| {
-            let held = self.clusters.get(*cluster).and_then(|r| r.services.get(&service));
+        let spec = ServiceExportSpec { clusters: clusters.to_vec() };
+        let Some(cluster) = self.exported_twice(&service, &spec).next() else { return Ok(()) };
+        let owner = Owner::Agent(cluster.clone());
+        Err(Refused::NotOwner { key: key.clone(), owner })
+    }
+
+    /// The clusters for which an object exports what their own registry exports.
+    pub(super) fn exported_twice(
+        &self,
+        service: &ServiceName,
+        spec: &ServiceExportSpec,
+    ) -> impl Iterator<Item = &ClusterName> {
+        let holders = self.holders.get(service).into_iter().flatten();
+        let named = holders.filter(|c| spec.clusters.is_empty() || spec.clusters.contains(c));
+        named.filter(|cluster| {
+            let held = self.clusters.get(*cluster).and_then(|r| r.services.get(service));
             held.is_some_and(|held| held.exported_since.is_some())
-        });
-        match own {
-            Some(cluster) => {
-                let owner = Owner::Agent(cluster.clone());
-                Err(Refused::NotOwner { key: key.clone(), owner })
-            }
-            None => Ok(()),
-        }
+        })
     }
 
     /// A written ServiceExport changes the service of its name.

@@ -131,3 +131,6 @@ impl Table {
         after_last.chain(from_start).find(|number| !self.used.contains(number))
     }
 }
+
+#[cfg(test)]
+mod tests;
