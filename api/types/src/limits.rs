@@ -123,6 +123,8 @@ pub const GRPC_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 pub const GRPC_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A listener that cannot accept (no file descriptor is free) rests this long.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+/// A part looks this often whether its certificate has lived half of its life.
+pub const RENEWAL_LOOK: Duration = Duration::from_secs(30);
 /// At shutdown, calls in flight may take this long to end before their connections are cut.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 

@@ -5,10 +5,12 @@
 //! - [`admin`]: `/livez`, `/readyz`, `/metrics` of every part
 //! - [`digest`]: SHA-256 as hashes and fingerprints use it
 //! - [`identity`]: certificates, whom they prove, and whom we believe
+//! - [`enroll`]: how a part gets its identity, keeps and renews it
 //! - [`transport`]: gRPC connections over mutual TLS and Unix sockets
 
 pub mod admin;
 pub mod digest;
+pub mod enroll;
 pub mod grpc;
 pub mod identity;
 pub mod subscribe;
