@@ -1,1 +1,3 @@
 //! The global control plane: Raft-replicated intent, certificate authority, publishing, REST.
+
+pub mod raft;

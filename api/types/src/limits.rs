@@ -326,3 +326,41 @@ pub const ACCESS_LOG_BUFFER_BYTES: usize = 32 * 1024;
 pub const ACCESS_LOG_DELAY_MAX: Duration = Duration::from_millis(200);
 /// Buffers that wait for the writer: 8 MiB, some seconds of a slow disk at full load.
 pub const ACCESS_LOG_BUFFERS_MAX: usize = 256;
+
+// raft
+
+/// A segment of the raft log: small enough to fill with zeros in a fraction of an election timeout
+/// on a disk of 100 MB/s, large enough that one is made every 30,000 commits.
+pub const RAFT_LOG_SEGMENT_BYTES: usize = 16 * 1024 * 1024;
+/// A batch is cut into frames of this size, so that a frame and one command always fit a segment.
+pub const RAFT_LOG_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One command: an object, or a full report of one cluster (10,000 services of 200 bytes), with room.
+pub const RAFT_COMMAND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Entries of one append message, unless a single one is larger.
+pub const RAFT_APPEND_BYTES_MAX: u64 = 1024 * 1024;
+/// One message between members: an append with the largest command, and what surrounds it.
+pub const RAFT_MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Append messages on the way to one member; with 1 MiB each, the memory that a slow peer costs.
+pub const RAFT_INFLIGHT_APPENDS_MAX: usize = 64;
+/// What the leader accepts beyond the last committed entry before it refuses more.
+pub const RAFT_UNCOMMITTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Entries applied in one go, so that messages are answered in between.
+pub const RAFT_COMMITTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Entries applied between two snapshots: what a restart reads again.
+pub const RAFT_SNAPSHOT_INTERVAL_ENTRIES: u64 = 10_000;
+/// Entries kept below a snapshot, so that a member that was away shortly needs no snapshot.
+pub const RAFT_TRAILING_ENTRIES: u64 = 2_000;
+/// A snapshot file; sender and receiver hold one in memory.
+pub const RAFT_SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Pieces in which a snapshot file travels.
+pub const RAFT_SNAPSHOT_CHUNK_BYTES: usize = 256 * 1024;
+/// A learner this many entries behind, or fewer, may be promoted: it catches up within a second.
+pub const RAFT_PROMOTE_LAG_MAX: u64 = 1_000;
+/// Events waiting for the raft thread; above it messages are dropped and callers told to wait.
+pub const RAFT_EVENTS_MAX: usize = 4_096;
+/// Proposals and reads of this member in the air; fewer than the events, so peers always get in.
+pub const RAFT_REQUESTS_MAX: usize = 2_048;
+/// Events handled before one flush: the size of a group commit.
+pub const RAFT_EVENTS_PER_BATCH_MAX: usize = 512;
+/// Messages waiting for one peer; above it they are dropped and the peer is probed.
+pub const RAFT_PEER_QUEUE_MAX: usize = 1_024;
