@@ -49,6 +49,8 @@ pub const HISTORY_ENTRIES_MAX: usize = 1_000;
 /// Refused writes and changed reports that the audit keeps. A ring of their own: a chatty agent
 /// or a failing script must not push out what `revert` needs.
 pub const AUDIT_ENTRIES_MAX: usize = 1_000;
+/// Bytes of the reason that a person gives for a change: a sentence or two, kept in the history.
+pub const REASON_BYTES_MAX: usize = 1024;
 /// Names of changed objects kept so that a watch can resume: about 10 MB at 100 bytes each.
 pub const JOURNAL_KEYS_MAX: usize = 100_000;
 /// Namespaces that one cluster may report.
