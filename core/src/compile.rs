@@ -154,8 +154,10 @@ fn check_references(state: &State, problems: &mut Vec<Problem>) {
         Kind::AccessPolicy,
     ];
     for resource in kinds.into_iter().flat_map(|kind| state.resources(kind)) {
-        for warning in state.warnings(resource) {
-            problems.push(Problem::new(Code::Dangling, warning).with_subject(resource.key()));
+        for (field, what) in state.oddities(resource) {
+            let problem = Problem::new(Code::Dangling, what).with_subject(resource.key());
+            let hint = "correct the name, or wait until what it names is there";
+            problems.push(problem.with_field(field).with_hint(hint));
         }
     }
 }

@@ -124,7 +124,11 @@ impl Applied {
 #[derive(Debug, Clone, Copy)]
 struct At {
     revision: Revision,
+    /// The state's clock, which never goes back: for ages and rests.
     now: Timestamp,
+    /// The proposer's clock: for what people and join tokens go by, so that one member with a
+    /// clock in the far future spoils nothing for good.
+    stated: Timestamp,
 }
 
 /// What a rule did to the state, for the record.
@@ -175,18 +179,19 @@ impl State {
         if let (Action::Bootstrap(bootstrap), None) = (&command.action, &self.federation) {
             epoch = bootstrap.epoch;
         }
-        let at = At { revision: Revision::new(epoch, revision_index), now: self.clock };
+        let revision = Revision::new(epoch, revision_index);
+        let at = At { revision, now: self.clock, stated: command.now };
         let attempt = command.action.summary();
         let entry = HistoryEntry {
             revision: at.revision,
-            time: at.now,
+            time: at.stated,
             actor: command.actor,
             reason: command.reason,
             summary: attempt,
             changes: Vec::new(),
             refused: None,
         };
-        match self.decide(command.action, at) {
+        match check_reason(entry.reason.as_deref()).and_then(|()| self.decide(command.action, at)) {
             Ok(effect) if effect.is_change() => self.commit(effect, entry, at),
             Ok(effect) => Applied {
                 revision: self.revision,
@@ -198,7 +203,8 @@ impl State {
                 // An agent repairs a gap by itself; nobody needs to read of it.
                 if !refused.needs_full() {
                     let refused = Some(refused.to_string());
-                    self.history.record_audit(HistoryEntry { refused, ..entry });
+                    let reason = entry.reason.filter(|reason| check_reason(Some(reason)).is_ok());
+                    self.history.record_audit(HistoryEntry { refused, reason, ..entry });
                 }
                 Applied {
                     revision: self.revision,
@@ -329,6 +335,11 @@ impl State {
             table.rebuild();
         }
     }
+}
+
+fn check_reason(reason: Option<&str>) -> Result<(), Refused> {
+    let count = reason.map_or(0, str::len);
+    if count <= limits::REASON_BYTES_MAX { Ok(()) } else { Err(Refused::ReasonTooLong { count }) }
 }
 
 fn service_key(service: ServiceName) -> Key {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::id::{ClusterName, Namespace, ResourceName, ServiceName};
 use rialto_types::object::{Key, Kind, Resource, Spec};
-use rialto_types::policy::{TargetRef, WorkspaceSpec};
+use rialto_types::policy::{AccessPolicySpec, AccessSource, TargetRef, WorkspaceSpec};
 use rialto_types::route::{BackendRef, HttpRouteSpec, ParentRef, TcpRouteSpec};
 
 use super::{Refused, State, cluster_name};
@@ -40,9 +40,8 @@ impl State {
             Kind::Cluster => self.check_cluster_unused(key, &cluster_name(&key.name)),
             Kind::Workspace => {
                 let policies = self.objects.of_kind(Kind::AccessPolicy).filter(|policy| {
-                    let Spec::AccessPolicy(spec) = &policy.spec else { return false };
-                    let mut sources = spec.rules.iter().flat_map(|rule| &rule.from);
-                    sources.any(|source| source.workspaces.contains(&key.name))
+                    let mut named = workspaces_named(&policy.spec).into_iter();
+                    named.any(|(_, workspace)| *workspace == key.name)
                 });
                 let by: Vec<String> = policies.map(|policy| policy.key().to_string()).collect();
                 if by.is_empty() {
@@ -63,57 +62,55 @@ impl State {
 
     /// The objects that name a cluster. Join tokens go with their cluster and do not count.
     pub(super) fn naming_cluster(&self, name: &ClusterName) -> Vec<String> {
-        let names_it = |resource: &&Resource| clusters_named(&resource.spec).contains(&name);
+        let names_it = |resource: &&Resource| {
+            clusters_named(&resource.spec).into_iter().any(|(_, named)| named == name)
+        };
         let kinds = [Kind::ServiceExport, Kind::FailoverPolicy, Kind::AccessPolicy];
         let objects = kinds.into_iter().flat_map(|kind| self.objects.of_kind(kind));
         objects.filter(names_it).map(|resource| resource.key().to_string()).collect()
     }
 
-    /// What is odd but allowed about an object: it names what does not exist (yet).
-    pub(crate) fn warnings(&self, resource: &Resource) -> Vec<String> {
+    /// `oddities` as text.
+    pub(super) fn warnings(&self, resource: &Resource) -> Vec<String> {
+        let oddities = self.oddities(resource).into_iter();
+        oddities.map(|(field, what)| format!("`{field}`: {what}")).collect()
+    }
+
+    /// What is odd but allowed about an object, each with its field: it names what does not exist
+    /// (yet), or says what somebody else says too.
+    pub(crate) fn oddities(&self, resource: &Resource) -> Vec<(String, String)> {
         let Some(namespace) = &resource.metadata.namespace else { return Vec::new() };
-        let mut warnings = Vec::new();
+        let mut odd = Vec::new();
         for (field, service) in services_named(&resource.spec, namespace) {
             if !self.holders.contains_key(&service) {
-                warnings.push(format!("`{field}`: no cluster has a service {service}"));
+                odd.push((field, format!("no cluster has a service {service}")));
             } else if !self.is_exported(&service) {
-                warnings.push(format!("`{field}`: no cluster exports service {service}"));
+                odd.push((field, format!("no cluster exports service {service}")));
             }
         }
-        for cluster in clusters_named(&resource.spec) {
+        for (field, cluster) in clusters_named(&resource.spec) {
             if !self.clusters.contains_key(cluster) {
-                warnings.push(format!("no cluster is named `{cluster}`"));
+                odd.push((field, format!("no cluster is named `{cluster}`")));
             }
         }
-        match &resource.spec {
-            Spec::ServiceExport(spec) => {
-                let service = ServiceName::new(namespace.clone(), resource.metadata.name.clone());
-                if !self.holders.contains_key(&service) {
-                    warnings.push(format!("no cluster has a service {service}"));
-                }
-                for cluster in self.exported_twice(&service, spec) {
-                    warnings.push(format!("cluster {cluster} exports {service} itself, too"));
-                }
+        for (field, workspace) in workspaces_named(&resource.spec) {
+            let key = Key { kind: Kind::Workspace, namespace: None, name: workspace.clone() };
+            if self.objects.get(&key).is_none() {
+                odd.push((field, format!("no workspace is named `{workspace}`")));
             }
-            Spec::AccessPolicy(spec) => {
-                let sources = spec.rules.iter().flat_map(|rule| &rule.from);
-                let named: BTreeSet<_> = sources.flat_map(|source| &source.workspaces).collect();
-                for workspace in named {
-                    let kind = Kind::Workspace;
-                    let key = Key { kind, namespace: None, name: workspace.clone() };
-                    if self.objects.get(&key).is_none() {
-                        warnings.push(format!("no workspace is named `{workspace}`"));
-                    }
-                }
-            }
-            Spec::Cluster(_)
-            | Spec::JoinToken(_)
-            | Spec::Workspace(_)
-            | Spec::HttpRoute(_)
-            | Spec::TcpRoute(_)
-            | Spec::FailoverPolicy(_) => {}
         }
-        warnings
+        if let Spec::ServiceExport(spec) = &resource.spec {
+            let service = ServiceName::new(namespace.clone(), resource.metadata.name.clone());
+            if !self.holders.contains_key(&service) {
+                let what = format!("no cluster has a service {service}");
+                odd.push(("metadata.name".into(), what));
+            }
+            for cluster in self.exported_twice(&service, spec) {
+                let what = format!("cluster {cluster} exports {service} itself, too");
+                odd.push(("spec.clusters".into(), what));
+            }
+        }
+        odd
     }
 
     /// What is odd about the objects that stay when this one is gone.
@@ -179,7 +176,7 @@ fn foreign(key: &Key, field: String) -> Refused {
 }
 
 /// The services that an object names, each with the field that does.
-pub(crate) fn services_named(spec: &Spec, namespace: &Namespace) -> Vec<(String, ServiceName)> {
+fn services_named(spec: &Spec, namespace: &Namespace) -> Vec<(String, ServiceName)> {
     let parent = |(at, parent): (usize, &ParentRef)| {
         (format!("spec.parentRefs[{at}]"), parent.service(namespace))
     };
@@ -211,18 +208,38 @@ pub(crate) fn services_named(spec: &Spec, namespace: &Namespace) -> Vec<(String,
     }
 }
 
-pub(crate) fn clusters_named(spec: &Spec) -> BTreeSet<&ClusterName> {
+/// The clusters that an object names, each with the field that does.
+fn clusters_named(spec: &Spec) -> Vec<(String, &ClusterName)> {
+    let listed = |field: &'static str, clusters| named(format!("spec.{field}"), clusters);
     match spec {
-        Spec::ServiceExport(spec) => spec.clusters.iter().collect(),
-        Spec::FailoverPolicy(spec) => spec.order.iter().collect(),
+        Spec::ServiceExport(spec) => listed("clusters", &spec.clusters),
+        Spec::FailoverPolicy(spec) => listed("order", &spec.order),
         Spec::AccessPolicy(spec) => {
-            let sources = spec.rules.iter().flat_map(|rule| &rule.from);
-            sources.flat_map(|source| &source.clusters).collect()
+            let sources = sources(spec);
+            sources.flat_map(|(at, s)| named(format!("{at}.clusters"), &s.clusters)).collect()
         }
         Spec::Cluster(_)
         | Spec::JoinToken(_)
         | Spec::Workspace(_)
         | Spec::HttpRoute(_)
-        | Spec::TcpRoute(_) => BTreeSet::new(),
+        | Spec::TcpRoute(_) => Vec::new(),
     }
+}
+
+fn workspaces_named(spec: &Spec) -> Vec<(String, &ResourceName)> {
+    let Spec::AccessPolicy(spec) = spec else { return Vec::new() };
+    let sources = sources(spec);
+    sources.flat_map(|(at, s)| named(format!("{at}.workspaces"), &s.workspaces)).collect()
+}
+
+fn sources(spec: &AccessPolicySpec) -> impl Iterator<Item = (String, &AccessSource)> {
+    let rules = spec.rules.iter().enumerate();
+    rules.flat_map(|(rule, of)| {
+        let sources = of.from.iter().enumerate();
+        sources.map(move |(at, source)| (format!("spec.rules[{rule}].from[{at}]"), source))
+    })
+}
+
+fn named<T>(field: String, names: &[T]) -> Vec<(String, &T)> {
+    names.iter().enumerate().map(|(at, name)| (format!("{field}[{at}]"), name)).collect()
 }

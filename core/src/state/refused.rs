@@ -2,6 +2,7 @@
 
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Namespace, ResourceName, Revision, Timestamp};
+use rialto_types::limits;
 use rialto_types::object::{Key, Kind, Owner};
 
 /// A refused command changed nothing.
@@ -56,6 +57,8 @@ pub enum Refused {
     MemberTaken { name: InstanceId, stated: u64, held: u64 },
     #[error("the control plane has {max} members, and no more are allowed")]
     MembersMax { max: usize },
+    #[error("the reason is {count} bytes long, at most {} are kept", limits::REASON_BYTES_MAX)]
+    ReasonTooLong { count: usize },
     #[error("service {parent} cannot be shifted: {reason}")]
     Shift { parent: String, reason: String, hint: String },
 }
@@ -86,6 +89,7 @@ impl Refused {
             Refused::Field { .. }
             | Refused::NamespaceTaken { .. }
             | Refused::MemberTaken { .. }
+            | Refused::ReasonTooLong { .. }
             | Refused::Shift { .. } => Code::Invalid,
             Refused::Quota { .. } | Refused::MembersMax { .. } => Code::QuotaReached,
             Refused::ClusterUnknown { .. } => Code::ClusterUnknown,
@@ -132,6 +136,7 @@ impl Refused {
             | Refused::Quota { .. }
             | Refused::RevisionGone { .. }
             | Refused::RevisionUnknown { .. }
+            | Refused::ReasonTooLong { .. }
             | Refused::MembersMax { .. } => None,
         }
     }
@@ -181,6 +186,7 @@ impl Refused {
             }
             Refused::MemberTaken { .. } => "give the new member another name",
             Refused::MembersMax { .. } => "grow by gateways and agents, not by members",
+            Refused::ReasonTooLong { .. } => "say it shorter, and link to the rest",
             Refused::Shift { hint, .. } => hint,
         };
         Some(hint.into())

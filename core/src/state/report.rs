@@ -148,6 +148,8 @@ fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), 
     for (name, service) in &stated.upserts {
         let ports = service.ports.len();
         quota(&format!("ports of service {name}"), ports, limits::PORTS_PER_SERVICE_MAX)?;
+        let labels = service.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
+        quota(&format!("bytes of labels of service {name}"), labels, limits::METADATA_BYTES_MAX)?;
         let endpoints = service.headless.as_ref().map_or(0, Vec::len);
         let what = format!("endpoints of headless service {name}");
         quota(&what, endpoints, limits::HEADLESS_ENDPOINTS_MAX)?;
@@ -159,6 +161,10 @@ fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), 
 fn check_gateways(cluster: &ClusterName, gateways: &[GatewayAddress]) -> Result<(), Refused> {
     for (at, gateway) in gateways.iter().enumerate() {
         let earlier = &gateways[..at];
+        if gateway.address.ip().is_unspecified() || gateway.address.port() == 0 {
+            let reason = format!("other clusters cannot dial {}", gateway.address);
+            return Err(invalid(cluster, &format!("gateway {}", gateway.id), "address", reason));
+        }
         if earlier.iter().any(|other| other.id == gateway.id) {
             let reason = "a gateway of this id is named twice".into();
             return Err(invalid(cluster, &format!("gateway {}", gateway.id), "id", reason));

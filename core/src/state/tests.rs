@@ -169,6 +169,15 @@ fn a_report_beyond_its_quota_is_refused() {
 }
 
 #[test]
+fn a_reason_beyond_its_bound_is_refused_and_not_kept() {
+    let mut session = Session::default();
+    session.run(&format!("because {}", "x".repeat(limits::REASON_BYTES_MAX + 1)));
+    let answer = session.run("put Cluster east {}");
+    assert!(answer.contains("the reason is 1025 bytes long"), "{answer}");
+    assert_eq!(session.state.history(1).items[0].reason, None);
+}
+
+#[test]
 fn a_preview_says_what_apply_would_and_changes_nothing() {
     let mut session = Session::default();
     session.run("put Cluster east {}");

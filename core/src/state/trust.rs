@@ -152,13 +152,13 @@ impl State {
             }
             (Some(_), _) | (None, Role::Member) => {}
         }
-        if spec.expires_at > at.now.plus(limits::JOIN_TOKEN_TTL_MAX) {
+        if spec.expires_at > at.stated.plus(limits::JOIN_TOKEN_TTL_MAX) {
             return field("spec.expiresAt", "is more than a day away");
         }
         if self.objects.get(&key).is_some() {
             return Err(Refused::AlreadyExists { key });
         }
-        let forgotten = self.forget_tokens(at.now);
+        let forgotten = self.forget_tokens(at.stated);
         self.check_quota(Kind::JoinToken)?;
         let whom = match &spec.cluster {
             Some(cluster) => format!("{} of {cluster}", spec.role),
@@ -175,8 +175,8 @@ impl State {
     }
 
     pub(super) fn redeem_token(&mut self, redeem: RedeemToken, at: At) -> Result<Effect, Refused> {
-        let mut spec = self.check_token(&redeem.name, &redeem.secret_hash, at.now)?.clone();
-        spec.used_at = Some(at.now);
+        let mut spec = self.check_token(&redeem.name, &redeem.secret_hash, at.stated)?.clone();
+        spec.used_at = Some(at.stated);
         let metadata = Metadata::new(None, redeem.name.clone());
         let mut effect = self.write(Resource { metadata, spec: Spec::JoinToken(spec.clone()) }, at);
         effect.summary = format!("redeemed JoinToken {} for {}", redeem.name, redeem.instance);
