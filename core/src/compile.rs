@@ -8,7 +8,7 @@
 //! Nothing is skipped in silence: what an object says and the snapshot does not is a problem. The
 //! entries depend on the state alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
@@ -51,6 +51,10 @@ pub fn compile(state: &State, cluster: &ClusterName) -> (Vec<Entry>, Vec<Problem
     let access = access::compile(state).into_iter();
     let access = access.filter(|entry| visible.contains_key(&entry.service));
     entries.extend(access.map(Entry::Access));
+    let mut told = BTreeSet::new();
+    problems.retain(|problem| {
+        told.insert((problem.subject.clone(), problem.field.clone(), problem.detail.clone()))
+    });
     (entries, problems)
 }
 

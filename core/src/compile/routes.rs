@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{Namespace, ServiceName};
@@ -49,6 +50,9 @@ pub(super) fn compile(
                 Kind::HttpRoute,
                 problems,
             );
+            let rules_of = spec.rules.iter().map(|rule| rule.backend_refs.as_slice());
+            let dialled = dialled(definitions, &service, parent, AppProtocol::Http);
+            check_ports(&key, namespace, rules_of, &dialled, definitions, problems);
             let added = http_rules(&key, namespace, parent, spec);
             rules.entry(service).or_default().extend(added);
         }
@@ -111,13 +115,22 @@ fn add_tcp_rules(
         let service = parent.service(namespace);
         let field = format!("spec.parentRefs[{at}]");
         check_parent(&key, &field, parent, definitions.get(&service), Kind::TcpRoute, problems);
+        let rules_of = stated.iter().map(|rule| rule.backend_refs.as_slice());
+        let dialled = dialled(definitions, &service, parent, AppProtocol::Tcp);
+        check_ports(&key, namespace, rules_of, &dialled, definitions, problems);
         let port: Option<u16> = parent.port.map(Into::into);
         let held = rules.entry(service.clone()).or_default();
-        let older =
-            held.iter().find(|rule| !rule.http && (rule.port.is_none() || rule.port == port));
+        let takes =
+            |rule: &&RouteRule, port| !rule.http && (rule.port.is_none() || rule.port == port);
+        let mut takers =
+            dialled.iter().map(|port| held.iter().find(|rule| takes(rule, Some((*port).into()))));
+        let older = match takers.next() {
+            None => held.iter().find(|rule| takes(rule, port)),
+            Some(first) => first.filter(|_| takers.all(|taker| taker.is_some())),
+        };
         if let Some(older) = older {
             let detail =
-                format!("{} is older and takes every connection of {service}", older.source);
+                format!("{} is older and takes its connections to {service}", older.source);
             problems.push(shadowed(&key, field, detail));
             continue;
         }
@@ -194,10 +207,56 @@ fn check_parent(
         add(Code::Dangling, detail, "name one of the service's ports, or none for all");
         return;
     }
-    let has_http = named.iter().any(|port| port.app_protocol == AppProtocol::Http);
-    if kind == Kind::HttpRoute && !has_http {
+    let has = |protocol| named.iter().any(|port| port.app_protocol == protocol);
+    if kind == Kind::HttpRoute && !has(AppProtocol::Http) {
         let detail = format!("service {} has no HTTP port that this parent names", parent.name);
         add(Code::Dangling, detail, "use a TCPRoute, or set the port's `appProtocol` to `http`");
+    }
+    if kind == Kind::TcpRoute && !has(AppProtocol::Tcp) {
+        let detail = format!("service {} has no TCP port that this parent names", parent.name);
+        add(Code::Dangling, detail, "use an HTTPRoute, or set the port's `appProtocol` to `tcp`");
+    }
+}
+
+/// The ports of the parent that a route of a protocol takes.
+fn dialled(
+    definitions: &Definitions,
+    service: &ServiceName,
+    parent: &ParentRef,
+    protocol: AppProtocol,
+) -> Vec<NonZeroU16> {
+    let ports = definitions.get(service).into_iter().flat_map(|definition| &definition.ports);
+    let taken = ports.filter(|port| {
+        port.app_protocol == protocol && parent.port.is_none_or(|named| named == port.port)
+    });
+    taken.map(|port| port.port).collect()
+}
+
+/// Backends without the port that the traffic goes to. One that nobody exports is told by the check
+/// of references.
+fn check_ports<'a>(
+    key: &Key,
+    namespace: &Namespace,
+    rules: impl Iterator<Item = &'a [BackendRef]>,
+    dialled: &[NonZeroU16],
+    definitions: &Definitions,
+    problems: &mut Vec<Problem>,
+) {
+    for (rule, backends) in rules.enumerate() {
+        for (at, backend) in backends.iter().enumerate() {
+            let service = backend.service(namespace);
+            let Some(definition) = definitions.get(&service) else { continue };
+            let wanted = backend.port.as_ref().map_or(dialled, std::slice::from_ref);
+            let has = |port: &NonZeroU16| definition.ports.iter().any(|held| held.port == *port);
+            let Some(missing) = wanted.iter().find(|port| !has(port)) else { continue };
+            let detail = format!("service {service} has no port {missing}: its share is refused");
+            problems.push(
+                Problem::new(Code::Dangling, detail)
+                    .with_subject(key)
+                    .with_field(format!("spec.rules[{rule}].backendRefs[{at}].port"))
+                    .with_hint("state one of the backend's ports"),
+            );
+        }
     }
 }
 
