@@ -1,7 +1,7 @@
 //! New keys and their certificate requests.
 
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::svid::{self, Svid};
 
@@ -36,7 +36,7 @@ impl KeyRequest {
     /// Joins the key with the chain that the signer answered: leaf first, then its issuer.
     pub fn into_svid(self, chain: Vec<Vec<u8>>) -> Result<Svid, svid::Error> {
         let chain = chain.into_iter().map(CertificateDer::from).collect();
-        Svid::new(chain, PrivateKeyDer::Pkcs8(self.key))
+        Svid::new(chain, self.key)
     }
 }
 

@@ -100,13 +100,13 @@ impl Error {
     }
 
     fn in_rustls(error: &rustls::Error) -> Option<Self> {
-        match error {
-            rustls::Error::NoCertificatesPresented => Some(Self::NoCertificate),
-            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
-                other.0.downcast_ref::<Self>().cloned()
-            }
-            _ => None,
+        if *error == rustls::Error::NoCertificatesPresented {
+            return Some(Self::NoCertificate);
         }
+        let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else {
+            return None;
+        };
+        other.0.downcast_ref::<Self>().cloned()
     }
 }
 
@@ -159,11 +159,15 @@ impl Leaf {
 
 pub(super) fn uri_names<'a>(x509: &'a X509Certificate<'_>) -> Result<Vec<&'a str>, X509Error> {
     let Some(names) = x509.subject_alternative_name()? else { return Ok(Vec::new()) };
-    let uri = |name: &'a GeneralName<'_>| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
+    let names = &names.value.general_names;
+    // A URI that cannot be decoded counts as one to somebody else's parser.
+    if names.iter().any(|name| matches!(name, GeneralName::Invalid(..))) {
+        return Err(X509Error::InvalidExtensions);
+    }
+    let uri = |name: &'a GeneralName<'_>| {
+        if let GeneralName::URI(uri) = name { Some(*uri) } else { None }
     };
-    Ok(names.value.general_names.iter().filter_map(uri).collect())
+    Ok(names.iter().filter_map(uri).collect())
 }
 
 pub(super) fn validity(x509: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
@@ -238,14 +242,17 @@ fn check_signed(
         .map_err(|_| Error::Malformed { what: "the verifier cannot decode it" })?;
     let algorithms = tls::provider().signature_verification_algorithms.all;
     let unix = UnixTime::since_unix_epoch(Duration::from_millis(now.unix_ms));
-    verify_server_cert_signed_by_trust_anchor(&parsed, anchor.root(), &[], unix, algorithms)
-        .map_err(|error| match error {
-            rustls::Error::InvalidCertificate(
-                CertificateError::Expired | CertificateError::ExpiredContext { .. },
-            ) => Error::Expired { id: id(), at: leaf.not_after, now },
-            rustls::Error::InvalidCertificate(
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-            ) => Error::NotYetValid { id: id(), from: leaf.not_before, now },
-            source => Error::NotSigned { id: id(), source },
-        })
+    let verdict =
+        verify_server_cert_signed_by_trust_anchor(&parsed, anchor.root(), &[], unix, algorithms);
+    let Err(source) = verdict else { return Ok(()) };
+    let rustls::Error::InvalidCertificate(why) = &source else {
+        return Err(Error::NotSigned { id: id(), source });
+    };
+    if matches!(why, CertificateError::Expired | CertificateError::ExpiredContext { .. }) {
+        return Err(Error::Expired { id: id(), at: leaf.not_after, now });
+    }
+    if matches!(why, CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) {
+        return Err(Error::NotYetValid { id: id(), from: leaf.not_before, now });
+    }
+    Err(Error::NotSigned { id: id(), source })
 }

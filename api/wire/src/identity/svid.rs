@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rialto_types::id::{SpiffeId, Timestamp};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::{file, peer, pem, tls};
@@ -36,7 +36,7 @@ impl Error {
 /// An X.509-SVID with its key: exactly one SPIFFE ID, fit to be client and server.
 pub struct Svid {
     leaf: peer::Leaf,
-    key: PrivateKeyDer<'static>,
+    key: PrivatePkcs8KeyDer<'static>,
     certified: Arc<CertifiedKey>,
 }
 
@@ -45,10 +45,11 @@ impl Svid {
     /// business: an expired SVID can still be loaded, and is then renewed or refused.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
+        key: PrivatePkcs8KeyDer<'static>,
     ) -> Result<Self, Error> {
         let leaf = peer::Leaf::of_chain(&chain).map_err(Error::Certificate)?;
-        let certified = CertifiedKey::from_der(chain, key.clone_key(), tls::provider())
+        let certified = PrivateKeyDer::Pkcs8(key.clone_key());
+        let certified = CertifiedKey::from_der(chain, certified, tls::provider())
             .map_err(|source| Error::Key { id: leaf.id.clone(), source })?;
         Ok(Self { leaf, key, certified: Arc::new(certified) })
     }
@@ -82,12 +83,7 @@ impl Svid {
     /// Writes key and chain into one private file, so that the two always fit.
     pub fn store(&self, path: &Path) -> Result<(), Error> {
         let mut text = String::new();
-        let label = match &self.key {
-            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-            _ => "PRIVATE KEY",
-        };
-        pem::write(label, self.key.secret_der(), &mut text);
+        pem::write("PRIVATE KEY", self.key.secret_pkcs8_der(), &mut text);
         for certificate in self.chain() {
             pem::write("CERTIFICATE", certificate, &mut text);
         }
@@ -98,7 +94,7 @@ impl Svid {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let bytes = file::read_private(path, FILE_BYTES_MAX).map_err(Error::File)?;
         let malformed = || Error::Pem { path: path.to_owned() };
-        let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| malformed())?;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(&bytes).map_err(|_| malformed())?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         Self::new(chain.map_err(|_| malformed())?, key)
     }

@@ -82,6 +82,28 @@ fn names_that_are_not_exactly_one_spiffe_id_are_refused() {
 }
 
 #[test]
+fn a_name_that_cannot_be_decoded_makes_the_certificate_malformed() {
+    let mut names = vec![0x86, u8::try_from(EAST.len()).expect("short")];
+    names.extend_from_slice(EAST.as_bytes());
+    let good = [&[0x30, u8::try_from(names.len()).expect("short")], &names[..]].concat();
+    names.extend_from_slice(&[0x86, 1, 0xff]);
+    let bad = [&[0x30, u8::try_from(names.len()).expect("short")], &names[..]].concat();
+    let with = |content| {
+        move |it: &mut Forgery<'_>| {
+            it.params.subject_alt_names.clear();
+            let oid = [2, 5, 29, 17];
+            let names = rcgen::CustomExtension::from_oid_content(&oid, content);
+            it.params.custom_extensions.push(names);
+        }
+    };
+    check_refused("malformed", with(bad));
+    let world = World::new();
+    let mut forgery = world.forgery();
+    with(good)(&mut forgery);
+    assert!(peer::verify(&forgery.sign().0, &world.bundle(), &gateways_of_east(), now()).is_ok());
+}
+
+#[test]
 fn validity_is_kept_to_the_second() {
     check_refused("expired", |it| {
         it.params.not_before = at!(now_s() - 7200);
@@ -399,7 +421,7 @@ fn an_svid_needs_its_own_key_and_is_renewed_at_half_life() {
     let world = World::new();
     let (chain, _) = world.forgery().sign();
     let other = KeyPair::generate().expect("a key");
-    let other = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(other.serialize_der()));
+    let other = PrivatePkcs8KeyDer::from(other.serialize_der());
     assert!(matches!(Svid::new(chain, other), Err(svid::Error::Key { .. })));
 
     let svid = world.svid(EAST);
