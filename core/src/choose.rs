@@ -162,6 +162,7 @@ pub fn choose_traced<'a, T: Trace>(
         snapshot,
         table,
         health,
+        endpoints: local_endpoints(table, &routed.backend.name),
         service: routed.backend,
         port: routed.port,
         excluded: request.excluded,
@@ -211,13 +212,18 @@ pub fn choose_endpoint(
         let text = format!("cluster `{own}` does not export port {port} of `{service}`");
         return Err(Refusal::new(Code::NotExported, text));
     }
-    let field = cluster::Field { snapshot, table, health, service: entry, port, excluded, now };
+    let endpoints = local_endpoints(table, service);
+    let field =
+        cluster::Field { snapshot, table, health, endpoints, service: entry, port, excluded, now };
     endpoint::choose(&field, mix(draw, 2), &mut Off)
 }
 
 /// How a port of a service is treated; `None` if no cluster exports it.
 pub fn protocol(snapshot: &Snapshot, service: &ServiceName, port: u16) -> Option<AppProtocol> {
-    let entry = snapshot.services.get(service)?;
+    protocol_of(snapshot.services.get(service)?, port)
+}
+
+fn protocol_of(entry: &ServiceEntry, port: u16) -> Option<AppProtocol> {
     entry.ports.iter().find(|p| p.port.get() == port).map(|p| p.app_protocol)
 }
 

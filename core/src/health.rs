@@ -252,19 +252,18 @@ impl Health {
         counts
     }
 
+    /// Whether any endpoint failed lately: the common answer spares all look-ups.
+    pub(crate) fn has_outliers(&self) -> bool {
+        !self.outliers.is_empty()
+    }
+
     /// The place of an endpoint's ejection in the order of all ejections; `None` if it is not out.
     pub(crate) fn ejection(&self, address: SocketAddr, now: Instant) -> Option<u64> {
-        if self.outliers.is_empty() {
-            return None;
-        }
         self.outliers.get(&address)?.ejection(now)
     }
 
     /// The share of its traffic that an endpoint gets after its return, in percent.
     pub(crate) fn share_percent(&self, address: SocketAddr, now: Instant) -> u32 {
-        if self.outliers.is_empty() {
-            return 100;
-        }
         self.outliers.get(&address).map_or(100, |outlier| outlier.share_percent(now))
     }
 

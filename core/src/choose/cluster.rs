@@ -10,7 +10,7 @@ use rialto_types::local::{Endpoint, EndpointHealth, LocalTable};
 use rialto_types::snapshot::{ServiceEntry, Snapshot};
 
 use super::trace::{Stage, Trace};
-use super::{Excluded, Refusal, local_endpoints};
+use super::{Excluded, Refusal};
 use crate::health::{Counts, GatewayState, Health, PeerRef};
 
 /// All load, in basis points: Envoy counts whole percents and loses the remainder.
@@ -22,7 +22,8 @@ pub(super) struct Field<'a, 'r> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) table: &'a LocalTable,
     pub(super) health: &'r Health,
-    /// The backend that the route chose.
+    /// The backend that the route chose, and the own cluster's endpoints of it.
+    pub(super) endpoints: &'a [Endpoint],
     pub(super) service: &'a ServiceEntry,
     pub(super) port: u16,
     pub(super) excluded: &'r [Excluded<'r>],
@@ -202,7 +203,7 @@ impl<'a> Field<'a, '_> {
         let is_drained = entry.is_some_and(|entry| entry.drained);
         let level = self.level(cluster);
         if *cluster == self.table.cluster {
-            let endpoints = local_endpoints(self.table, &self.service.name);
+            let endpoints = self.endpoints;
             let counts = self.health.counts(endpoints, self.port, |a| self.is_tried(a), self.now);
             if counts.usable == 0 && !endpoints.iter().any(|endpoint| self.may_be_tried(endpoint)) {
                 return Err("it has no endpoint that can serve");

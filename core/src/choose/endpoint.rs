@@ -9,46 +9,65 @@ use rialto_types::local::{Endpoint, EndpointHealth};
 
 use super::cluster::Field;
 use super::trace::{Stage, Trace};
-use super::{Refusal, local_endpoints, mix, place};
+use super::{Refusal, mix, place};
 use crate::health::Health;
+
+/// How many classes `class` tells apart, the best first.
+const CLASSES: usize = 4;
 
 pub(super) fn choose<T: Trace>(
     field: &Field<'_, '_>,
     draw: u64,
     trace: &mut T,
 ) -> Result<SocketAddr, Refusal> {
-    let endpoints = local_endpoints(field.table, &field.service.name);
-    let ejections = Ejections::of(endpoints, field);
+    let ejections = Ejections::of(field);
     if T::IS_ON {
-        trace_endpoints(endpoints, &ejections, field, trace);
+        trace_endpoints(&ejections, field, trace);
     }
-    for (health, is_out) in [
-        (EndpointHealth::Healthy, false),
-        (EndpointHealth::Unknown, false),
-        (EndpointHealth::Healthy, true),
-        (EndpointHealth::Unknown, true),
-    ] {
-        let fit = || {
-            let of_health = endpoints.iter().filter(move |endpoint| endpoint.health == health);
-            let addresses = of_health.filter_map(|endpoint| endpoint.target(field.port));
-            let untried = addresses.filter(|address| !field.is_tried(*address));
-            untried.filter(|address| ejections.holds(*address) == is_out)
-        };
-        let count = fit().count();
-        if count == 0 {
-            continue;
-        }
-        let nth = |draw| fit().nth(place(draw, count)).expect("the place is below the count");
-        let chosen = ramped(field.health, field.now, draw, nth);
-        trace.step(Stage::Endpoint, format_args!("{chosen}, 1 of {count} that fit"));
-        return Ok(chosen);
+    let classed =
+        || field.endpoints.iter().filter_map(|endpoint| class(endpoint, &ejections, field));
+    let mut counts = [0_usize; CLASSES];
+    for (class, _) in classed() {
+        counts[class] += 1;
     }
+    let Some(best) = counts.iter().position(|count| *count > 0) else {
+        return Err(refuse(field));
+    };
+    let count = counts[best];
+    let nth = |draw| {
+        let of_class = classed().filter(|(class, _)| *class == best);
+        of_class.map(|(_, address)| address).nth(place(draw, count)).expect("below the count")
+    };
+    let chosen = ramped(field.health, field.now, draw, nth);
+    trace.step(Stage::Endpoint, format_args!("{chosen}, 1 of {count} that fit"));
+    Ok(chosen)
+}
+
+/// The class and address of an endpoint; `None` if it is never used or was tried.
+fn class(
+    endpoint: &Endpoint,
+    ejections: &Ejections<'_>,
+    field: &Field<'_, '_>,
+) -> Option<(usize, SocketAddr)> {
+    let address = endpoint.target(field.port).filter(|address| !field.is_tried(*address))?;
+    let is_out = ejections.holds(address);
+    let class = match (endpoint.health, is_out) {
+        (EndpointHealth::Unhealthy, _) => return None,
+        (EndpointHealth::Healthy, false) => 0,
+        (EndpointHealth::Unknown, false) => 1,
+        (EndpointHealth::Healthy, true) => 2,
+        (EndpointHealth::Unknown, true) => 3,
+    };
+    Some((class, address))
+}
+
+fn refuse(field: &Field<'_, '_>) -> Refusal {
     let (service, port, cluster) = (&field.service.name, field.port, &field.table.cluster);
     let text = format!(
         "no endpoint of `{service}` port {port} in cluster `{cluster}` can serve; \
          see its health checks with `rialto describe service`"
     );
-    Err(Refusal::new(Code::NoHealthyEndpoint, text))
+    Refusal::new(Code::NoHealthyEndpoint, text)
 }
 
 /// An endpoint that has just come back passes most of its turns on; after a few passes the turn is
@@ -74,9 +93,12 @@ struct Ejections<'a> {
 }
 
 impl<'a> Ejections<'a> {
-    fn of(endpoints: &[Endpoint], field: &Field<'_, 'a>) -> Self {
+    fn of(field: &Field<'_, 'a>) -> Self {
         let (health, now) = (field.health, field.now);
-        let fit = endpoints.iter().filter(|e| e.health != EndpointHealth::Unhealthy);
+        if !health.has_outliers() {
+            return Self { health, now, before: u64::MAX };
+        }
+        let fit = field.endpoints.iter().filter(|e| e.health != EndpointHealth::Unhealthy);
         let fit = fit.filter_map(|endpoint| endpoint.target(field.port));
         let total = fit.clone().count();
         let ejected = || fit.clone().filter_map(|address| health.ejection(address, now));
@@ -95,13 +117,8 @@ impl<'a> Ejections<'a> {
     }
 }
 
-fn trace_endpoints<T: Trace>(
-    endpoints: &[Endpoint],
-    ejections: &Ejections<'_>,
-    field: &Field<'_, '_>,
-    trace: &mut T,
-) {
-    for endpoint in endpoints {
+fn trace_endpoints<T: Trace>(ejections: &Ejections<'_>, field: &Field<'_, '_>, trace: &mut T) {
+    for endpoint in field.endpoints {
         let Some(address) = endpoint.target(field.port) else { continue };
         let health = match endpoint.health {
             EndpointHealth::Healthy => "healthy",

@@ -8,7 +8,7 @@ use rialto_types::service::AppProtocol;
 use rialto_types::snapshot::{RouteRule, ServiceEntry, Snapshot, WeightedBackend};
 
 use super::trace::{Stage, Trace};
-use super::{HttpRequest, Refusal, Request, protocol};
+use super::{HttpRequest, Refusal, Request, protocol_of};
 
 /// What serves the request.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ fn find_rule<'a, T: Trace>(
     request: &Request<'_>,
     trace: &mut T,
 ) -> Result<Option<&'a RouteRule>, Refusal> {
-    let is_http = protocol(snapshot, &parent.name, request.port) == Some(AppProtocol::Http);
+    let is_http = protocol_of(parent, request.port) == Some(AppProtocol::Http);
     let mut is_attached = false;
     for rule in snapshot.routes.get(&parent.name).iter().flat_map(|entry| &entry.rules) {
         if rule.http != is_http || rule.port.is_some_and(|port| port != request.port) {
