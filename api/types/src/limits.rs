@@ -46,6 +46,9 @@ pub const OVERPROVISIONING_PERCENT_DEFAULT: u32 = 140;
 pub const VIP_QUARANTINE: Duration = Duration::from_secs(600);
 /// Revisions whose diff is kept for `history` and `revert`: memory of every member.
 pub const HISTORY_ENTRIES_MAX: usize = 1_000;
+/// Bytes of those diffs, as JSON: a route may have a megabyte, a thousand of them must not fill a
+/// member's memory.
+pub const HISTORY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Refused writes and changed reports that the audit keeps. A ring of their own: a chatty agent
 /// or a failing script must not push out what `revert` needs.
 pub const AUDIT_ENTRIES_MAX: usize = 1_000;
