@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct History {
     /// Changes of objects, oldest first: what `revert` undoes.
     changes: VecDeque<HistoryEntry>,
+    changes_bytes: usize,
     /// Refusals, reports, join tokens, members: what is only told. A ring of its own, so that a chatty agent
     /// or a failing script cannot push out what `revert` needs.
     audit: VecDeque<HistoryEntry>,
@@ -26,9 +27,13 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn record_change(&mut self, entry: HistoryEntry) {
+        self.changes_bytes += bytes(&entry);
         self.changes.push_back(entry);
-        if self.changes.len() > limits::HISTORY_ENTRIES_MAX {
-            let gone = self.changes.pop_front().expect("longer than the bound");
+        while self.changes.len() > limits::HISTORY_ENTRIES_MAX
+            || self.changes_bytes > limits::HISTORY_BYTES_MAX
+        {
+            let gone = self.changes.pop_front().expect("above a bound");
+            self.changes_bytes -= bytes(&gone);
             self.floor = gone.revision;
         }
     }
@@ -93,3 +98,10 @@ impl History {
         changes.map(|change| (change.key.clone(), change)).collect()
     }
 }
+
+fn bytes(entry: &HistoryEntry) -> usize {
+    serde_json::to_vec(&entry.changes).expect("documents have text keys").len()
+}
+
+#[cfg(test)]
+mod tests;
