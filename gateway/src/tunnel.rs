@@ -25,6 +25,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use rialto_types::limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Chunks taken from a stream in one call; one `writev` carries as many.
@@ -181,6 +182,8 @@ impl fmt::Display for ConnectionId {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConnectionStats {
     pub round_trip: Duration,
+    /// The probe timeout (RFC 9002 6.2.1), or what comes near it on another carrier.
+    pub probe_timeout: Duration,
     pub packets_sent: u64,
     pub packets_lost: u64,
     pub bytes_sent: u64,
@@ -264,6 +267,11 @@ impl Connection {
         match &self.carrier {
             Carrier::Quic(connection) => connection.stats(),
         }
+    }
+
+    /// How long an answer may take before another gateway is tried (design.md 7).
+    pub fn answer_time_max(&self) -> Duration {
+        limits::SILENCE_MIN.max(limits::SILENCE_ROUND_TRIPS * self.stats().round_trip)
     }
 
     /// How long nothing has been received, in steps of the watch.

@@ -369,3 +369,27 @@ pub const RAFT_REQUESTS_MAX: usize = 2_048;
 pub const RAFT_EVENTS_PER_BATCH_MAX: usize = 512;
 /// Messages waiting for one peer; above it they are dropped and the peer is probed.
 pub const RAFT_PEER_QUEUE_MAX: usize = 1_024;
+
+// flows
+
+/// Flows of one worker, near and far: each holds a socket and some KiB.
+pub const FLOWS_MAX: usize = 32_768;
+/// Gateways and endpoints that one TCP flow tries before it is given up.
+pub const FLOW_ATTEMPTS_MAX: u32 = 6;
+/// From a caller's connection to the answer of some gateway or endpoint.
+pub const FLOW_OPEN_TIME_MAX: Duration = Duration::from_secs(10);
+/// A stream that a peer opened must show its header within this time.
+pub const STREAM_HEADER_TIME_MAX: Duration = Duration::from_secs(5);
+/// An endpoint in the own cluster takes a connection within this time or is passed over.
+pub const ENDPOINT_CONNECT_TIME_MAX: Duration = Duration::from_secs(1);
+/// Endpoints that the far gateway tries before it refuses.
+pub const ENDPOINT_ATTEMPTS_MAX: usize = 3;
+/// Bytes that a relay reads from a socket at once: first, and after full reads.
+pub const RELAY_READ_BYTES_MIN: usize = 4 * 1024;
+pub const RELAY_READ_BYTES_MAX: usize = 64 * 1024;
+/// A TCP connection of which nothing was heard is probed after this time, and again every quarter.
+pub const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// Connections that wait to be accepted on one listener.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Commands that wait for one worker.
+pub const WORKER_COMMANDS_MAX: usize = 32;

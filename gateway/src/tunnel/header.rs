@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use rialto_types::error::Code;
 use rialto_types::id::{ServiceName, SpiffeId};
 use rialto_types::limits;
 
@@ -254,6 +255,36 @@ impl RefusalCode {
             Self::Overloaded => "overloaded",
             Self::Loop => "loop",
             Self::Other(_) => "other",
+        }
+    }
+
+    /// The code by which a person knows the refusal.
+    pub fn code(self) -> Code {
+        match self {
+            Self::BadHeader | Self::Loop => Code::RequestMalformed,
+            Self::NotUnderstood => Code::NotSupported,
+            Self::NotExported => Code::NotExported,
+            Self::Denied => Code::AccessDenied,
+            Self::BadCaller => Code::CallerForged,
+            Self::NoEndpoint | Self::ConnectFailed => Code::NoHealthyEndpoint,
+            Self::Draining => Code::Draining,
+            Self::Overloaded => Code::Overloaded,
+            Self::Other(_) => Code::UpstreamFailed,
+        }
+    }
+
+    /// How a decision of this gateway is told to the peer.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a new code is no refusal of its own")]
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::NotExported => Self::NotExported,
+            Code::AccessDenied | Code::PolicyUnreadable => Self::Denied,
+            Code::CallerForged | Code::IdentityRefused => Self::BadCaller,
+            Code::NoHealthyEndpoint => Self::NoEndpoint,
+            Code::Draining => Self::Draining,
+            Code::Overloaded => Self::Overloaded,
+            Code::NotSupported => Self::NotUnderstood,
+            other => Self::Other(other.number()),
         }
     }
 

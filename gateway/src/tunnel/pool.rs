@@ -173,6 +173,8 @@ struct Shared {
     /// The newest summary, for connections that come up later.
     summary: RefCell<Vec<HealthSummary>>,
     draining: Cell<bool>,
+    /// Whether any member may be a suspect, so that flows need not look.
+    suspicion: Cell<bool>,
     handshakes: Semaphore,
     tasks: RefCell<JoinSet<()>>,
 }
@@ -246,6 +248,7 @@ impl Pool {
                 peers: RefCell::default(),
                 summary: RefCell::default(),
                 draining: Cell::new(false),
+                suspicion: Cell::new(false),
                 handshakes: Semaphore::new(limits::TUNNEL_HANDSHAKES_MAX),
                 tasks: RefCell::default(),
             }),
@@ -280,26 +283,25 @@ impl Pool {
         peers.retain(|_, peer| peer.address.is_some() || !peer.members.is_empty());
     }
 
-    /// Gateways of a cluster that can take a flow, best first: without suspicion, then idle ones.
-    pub fn candidates(&self, cluster: &ClusterName) -> Vec<PeerId> {
+    /// Peers of which every connection met silence and was not heard since.
+    pub fn suspects(&self) -> Vec<PeerId> {
+        if !self.shared.suspicion.get() {
+            return Vec::new();
+        }
         let peers = self.shared.peers.borrow();
-        let mut found: Vec<_> = peers
-            .iter()
-            .filter(|(id, peer)| id.cluster == *cluster && !peer.draining)
-            .filter_map(|(id, peer)| Some((rank(best(peer)?), id)))
-            .collect();
-        found.sort();
-        found.into_iter().map(|(_, id)| id.clone()).collect()
+        let is_suspect = |peer: &Peer| {
+            let mut usable = peer.members.iter().filter(|member| member.is_usable()).peekable();
+            usable.peek().is_some() && usable.all(Member::is_suspect)
+        };
+        let suspects: Vec<_> =
+            peers.iter().filter(|(_, peer)| is_suspect(peer)).map(|(id, _)| id.clone()).collect();
+        self.shared.suspicion.set(!suspects.is_empty());
+        suspects
     }
 
-    /// Whether any gateway of the cluster can be reached, and how far the nearest is.
-    pub fn round_trip(&self, cluster: &ClusterName) -> Option<Duration> {
-        let peers = self.shared.peers.borrow();
-        peers
-            .iter()
-            .filter(|(id, peer)| id.cluster == *cluster && !peer.draining)
-            .filter_map(|(_, peer)| Some(best(peer)?.connection.stats().round_trip))
-            .min()
+    /// Whether a connection of the peer can take a flow.
+    pub fn is_connected(&self, peer: &PeerId) -> bool {
+        self.shared.peers.borrow().get(peer).and_then(best).is_some()
     }
 
     /// Opens a stream to one gateway. Write its header at once.
@@ -316,12 +318,13 @@ impl Pool {
         }
     }
 
-    /// A flow met silence on this connection: prefer others until something is received on it.
-    pub fn suspect(&self, connection: ConnectionId) {
-        let mut peers = self.shared.peers.borrow_mut();
-        let mut members = peers.values_mut().flat_map(|peer| &mut peer.members);
-        if let Some(member) = members.find(|member| member.connection.id() == connection) {
-            member.suspected_at = Some(member.connection.stats().bytes_received);
+    /// A flow met silence: prefer others until something is received from the peer.
+    pub fn suspect(&self, peer: &PeerId) {
+        if let Some(peer) = self.shared.peers.borrow_mut().get_mut(peer) {
+            self.shared.suspicion.set(true);
+            for member in &mut peer.members {
+                member.suspected_at = Some(member.connection.stats().bytes_received);
+            }
         }
     }
 
@@ -343,13 +346,18 @@ impl Pool {
         }
     }
 
-    /// Cuts every connection whose peer may no longer connect; returns how many.
-    pub fn recheck_identities(&self) -> usize {
+    /// Cuts the connections for which `is_over` holds: given the peer's certificates, and whether a
+    /// newer connection of the same peer stands.
+    pub fn cut(&self, reason: &str, is_over: impl Fn(&[CertificateDer<'static>], bool) -> bool) {
         let peers = self.shared.peers.borrow();
-        let refused = peers.values().flat_map(|peer| &peer.members).filter(|member| {
-            (self.shared.authenticate)(member.connection.peer_certificates()).is_err()
-        });
-        refused.map(|member| member.connection.close("trust was withdrawn")).count()
+        for peer in peers.values() {
+            let newest = peer.members.iter().map(|member| member.connection.id()).max();
+            for Member { connection, .. } in &peer.members {
+                if is_over(connection.peer_certificates(), newest > Some(connection.id())) {
+                    connection.close(reason);
+                }
+            }
+        }
     }
 
     pub fn members(&self) -> Vec<MemberReport> {
@@ -370,9 +378,17 @@ impl Pool {
             .collect()
     }
 
-    /// Takes no new connection, tells the peers, and waits until every flow has ended.
-    pub async fn drain(&self) {
+    /// Tells every peer, now and as connections come up, to open no more streams to this gateway.
+    pub fn announce_draining(&self) {
         self.shared.draining.set(true);
+        for member in self.shared.peers.borrow().values().flat_map(|peer| &peer.members) {
+            member.send(PeerMessage::Draining);
+        }
+    }
+
+    /// Takes no new connection, opens no new stream, and waits until every flow has ended.
+    pub async fn drain(&self) {
+        self.announce_draining();
         self.shared.endpoint.stop_accepting();
         let connections: Vec<Connection> = {
             let mut peers = self.shared.peers.borrow_mut();
@@ -380,14 +396,9 @@ impl Pool {
                 peer.slots.drain(..).for_each(|slot| slot.task.abort());
             }
             let members = peers.values().flat_map(|peer| &peer.members);
-            members
-                .map(|member| {
-                    member.connection.load().retire();
-                    member.send(PeerMessage::Draining);
-                    member.connection.clone()
-                })
-                .collect()
+            members.map(|member| member.connection.clone()).collect()
         };
+        connections.iter().for_each(|connection| connection.load().retire());
         futures::future::join_all(connections.iter().map(Connection::drained)).await;
     }
 

@@ -422,6 +422,7 @@ impl Connection {
         let stats = self.connection.stats();
         ConnectionStats {
             round_trip: stats.path.rtt,
+            probe_timeout: probe_timeout(stats.path.rtt),
             packets_sent: stats.path.sent_packets,
             packets_lost: stats.path.lost_packets,
             bytes_sent: stats.udp_tx.bytes,
@@ -679,3 +680,6 @@ impl RecvStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

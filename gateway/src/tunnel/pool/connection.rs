@@ -77,6 +77,9 @@ impl Pool {
         let dialled = renew.is_some();
         let member = Member { connection: connection.clone(), dialled, outbox, suspected_at: None };
         member.send(self.summary_message());
+        if self.shared.draining.get() {
+            member.send(PeerMessage::Draining);
+        }
         {
             let mut peers = self.shared.peers.borrow_mut();
             let entry = peers.entry(peer.clone()).or_default();
@@ -151,7 +154,7 @@ impl Pool {
                     }
                 }
                 PeerMessage::Draining => {
-                    connection.load().retire();
+                    // The connection stays: the peer may still open streams of its own flows.
                     if let Some(entry) = self.shared.peers.borrow_mut().get_mut(peer) {
                         entry.draining = true;
                     }

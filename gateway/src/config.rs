@@ -1,0 +1,130 @@
+//! The gateway's settings, with their defaults and reasons.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rialto_types::duration;
+use rialto_types::id::InstanceId;
+use rialto_types::limits;
+use serde::{Deserialize, Serialize};
+
+use crate::tunnel::quic;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// This gateway's name, unique among the gateways of its cluster.
+    pub id: InstanceId,
+    /// Certificate, last good snapshot and last good local table.
+    pub data_folder: PathBuf,
+    /// The agent's Unix socket, where the first certificate comes from.
+    pub agent_socket: PathBuf,
+    pub tunnel: Tunnel,
+    #[serde(default)]
+    pub capture: Capture,
+    /// Health and metrics; on loopback, because they are not protected.
+    #[serde(default = "admin_default")]
+    pub admin: SocketAddr,
+    #[serde(default)]
+    pub access_log: AccessLogTarget,
+    /// After a request to stop, open flows may end by themselves for this long. Kubernetes grants a
+    /// pod 30 s by default; five are left to close.
+    #[serde(default = "drain_default", with = "duration")]
+    pub drain_time_max: Duration,
+}
+
+/// The listener for other gateways.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tunnel {
+    /// UDP address to listen on.
+    pub listen: SocketAddr,
+    /// The same as other clusters see it; `listen` by default.
+    #[serde(default)]
+    pub advertise: Option<SocketAddr>,
+    #[serde(default = "mtu_default")]
+    pub mtu_max: u16,
+    #[serde(default = "send_window_default")]
+    pub send_window_bytes: u64,
+}
+
+/// How connections of local workloads reach the gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Capture {
+    /// The gateway listens on every virtual IP itself; gateways on one host share them.
+    #[default]
+    Bind,
+    /// Only the far side is served.
+    Off,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AccessLogTarget {
+    #[default]
+    Stdout,
+    File(PathBuf),
+    Off,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "tunnel.mtuMax is {0}; it must be from 1,200 (RFC 9000) to 6,500 (ten segments per call)"
+    )]
+    Mtu(u16),
+    #[error("tunnel.sendWindowBytes is {0}; it must be at least 65,536")]
+    SendWindow(u64),
+    #[error(
+        "tunnel.listen is `{0}`, which other clusters cannot dial; set tunnel.advertise to the \
+         address and port by which they reach this gateway"
+    )]
+    Advertise(SocketAddr),
+}
+
+impl Config {
+    pub fn check(&self) -> Result<(), Error> {
+        let Tunnel { listen, mtu_max, send_window_bytes, .. } = self.tunnel;
+        if !(1_200..=6_500).contains(&mtu_max) {
+            return Err(Error::Mtu(mtu_max));
+        }
+        if send_window_bytes < 65_536 {
+            return Err(Error::SendWindow(send_window_bytes));
+        }
+        let advertised = self.tunnel.advertise.unwrap_or(listen);
+        if advertised.ip().is_unspecified() {
+            return Err(Error::Advertise(listen));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn carrier(&self) -> quic::Settings {
+        quic::Settings {
+            mtu_max: self.tunnel.mtu_max,
+            send_window_bytes: self.tunnel.send_window_bytes,
+            ..quic::Settings::new(self.tunnel.listen)
+        }
+    }
+}
+
+fn admin_default() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 9_903))
+}
+
+fn drain_default() -> Duration {
+    Duration::from_secs(25)
+}
+
+fn mtu_default() -> u16 {
+    limits::TUNNEL_MTU_MAX
+}
+
+fn send_window_default() -> u64 {
+    limits::TUNNEL_SEND_WINDOW_BYTES
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! What a TCP flow showed: its line in the access log and its counters, when it ends.
+
+use std::net::{IpAddr, SocketAddr};
+
+use rialto_core::authorize::Caller;
+use rialto_types::error::Code;
+use rialto_types::id::{ClusterName, ServiceName, Timestamp};
+use rialto_wire::identity;
+use tokio::time::Instant;
+
+use crate::access_log::{self, AccessLog, Record};
+use crate::metrics::{FlowLabels, Metrics, Side, SideDirection, SideReason};
+use crate::tunnel::header::Open;
+use crate::tunnel::pool::PeerId;
+
+/// Payload bytes of a flow, by direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Bytes {
+    pub(crate) from_client: u64,
+    pub(crate) to_client: u64,
+}
+
+/// One TCP flow, filled in as it goes.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    side: Side,
+    id: u128,
+    time: Timestamp,
+    started: Instant,
+    caller: Caller,
+    caller_address: Option<IpAddr>,
+    service: ServiceName,
+    port: u16,
+    pub(crate) route: Option<String>,
+    pub(crate) backend: Option<ServiceName>,
+    place: Option<Place>,
+    failure: Option<(Code, &'static str)>,
+    pub(crate) attempts: u32,
+    pub(crate) bytes: Bytes,
+}
+
+/// Where a flow was served, or last tried.
+#[derive(Debug)]
+enum Place {
+    Peer(PeerId),
+    Endpoint(ClusterName, SocketAddr),
+}
+
+impl Flow {
+    pub(crate) fn near(
+        caller: Caller,
+        source: IpAddr,
+        service: ServiceName,
+        port: u16,
+        id: u128,
+    ) -> Self {
+        Self {
+            side: Side::Near,
+            id,
+            time: identity::now(),
+            started: Instant::now(),
+            caller,
+            caller_address: Some(source),
+            service,
+            port,
+            route: None,
+            backend: None,
+            place: None,
+            failure: None,
+            attempts: 0,
+            bytes: Bytes::default(),
+        }
+    }
+
+    pub(crate) fn far(caller: Caller, open: &Open) -> Self {
+        let unspecified = IpAddr::from([0; 4]);
+        Self {
+            side: Side::Far,
+            caller_address: None,
+            backend: open.backend.as_ref().map(|backend| backend.service.clone()),
+            ..Self::near(caller, unspecified, open.service.clone(), open.port, open.flow)
+        }
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub(crate) fn id(&self) -> u128 {
+        self.id
+    }
+
+    pub(crate) fn tries_peer(&mut self, peer: &PeerId) {
+        self.attempts += 1;
+        self.place = Some(Place::Peer(peer.clone()));
+    }
+
+    pub(crate) fn tries_endpoint(&mut self, cluster: &ClusterName, endpoint: SocketAddr) {
+        self.attempts += 1;
+        self.place = Some(Place::Endpoint(cluster.clone(), endpoint));
+    }
+
+    /// The first failure stays: what follows are its consequences.
+    pub(crate) fn fail(&mut self, code: Code, reason: &'static str) {
+        self.failure.get_or_insert((code, reason));
+    }
+
+    /// The flow has ended.
+    pub(crate) fn end(self, metrics: &Metrics, log: &AccessLog) {
+        let side = self.side;
+        let code = self.failure.map_or_else(|| "ok".into(), |(code, _)| code.to_string());
+        metrics.flows.get_or_create(&FlowLabels { side, protocol: "tcp", code }).inc();
+        for (direction, bytes) in
+            [("to_service", self.bytes.from_client), ("to_caller", self.bytes.to_client)]
+        {
+            metrics.bytes.get_or_create(&SideDirection { side, direction }).inc_by(bytes);
+        }
+        if let Some((_, reason)) = self.failure {
+            metrics.refusals.get_or_create(&SideReason { side, reason }).inc();
+        }
+        let (cluster, gateway, endpoint) = match &self.place {
+            Some(Place::Peer(peer)) => (Some(&peer.cluster), Some(&peer.gateway), None),
+            Some(Place::Endpoint(cluster, endpoint)) => (Some(cluster), None, Some(*endpoint)),
+            None => (None, None, None),
+        };
+        log.write(&Record {
+            time: self.time,
+            side: match side {
+                Side::Near => access_log::Side::Near,
+                Side::Far => access_log::Side::Far,
+            },
+            flow: self.id,
+            caller: self.caller.identity.as_ref(),
+            caller_cluster: &self.caller.cluster,
+            caller_address: self.caller_address,
+            service: &self.service,
+            port: self.port,
+            route: self.route.as_deref(),
+            backend: self.backend.as_ref(),
+            cluster,
+            gateway,
+            endpoint,
+            http: None,
+            code: self.failure.map(|(code, _)| code),
+            reason: self.failure.map(|(_, reason)| reason),
+            attempts: self.attempts,
+            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            bytes_from_client: self.bytes.from_client,
+            bytes_to_client: self.bytes.to_client,
+        });
+    }
+}
