@@ -146,12 +146,13 @@ pub enum Error {
     #[error("this member is not the leader{}", at_leader(*.leader))]
     NotLeader { leader: Option<MemberId> },
     /// The command may yet be applied.
-    #[error("no answer in time; the change may still take effect, so read before trying again")]
+    #[error("no answer came; the change may still take effect, so read before trying again")]
     Timeout,
     #[error("too many changes are waiting; try again in a second")]
     Overloaded,
     #[error("the command has {size} bytes, more than {max}; split it")]
     TooLarge { size: usize, max: usize },
+    /// Nothing happened, and nothing will.
     #[error("this member is shutting down; ask another one")]
     Shutdown,
 }
@@ -364,18 +365,31 @@ impl Raft {
         self.status.clone()
     }
 
-    /// Resolves when the thread has ended and the folder is free.
+    /// Resolves when entry `index` is applied here.
+    pub async fn wait_applied(&self, index: u64) -> Result<(), Error> {
+        let mut status = self.status.clone();
+        let applied = status.wait_for(|status| status.applied >= index);
+        applied.await.map(|_| ()).map_err(|_| Error::Shutdown)
+    }
+
+    pub fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    /// Ends the thread; resolves when the folder is free.
     pub async fn stop(&self) {
-        let mut ended = self.ended.clone();
-        while !*ended.borrow_and_update() {
+        while !*self.ended.borrow() {
             match self.events.try_send(Event::Stop) {
-                Ok(()) | Err(TrySendError::Disconnected(_)) => {
-                    // An error means that the sender is gone, which is the end as well.
-                    let _ = ended.changed().await;
-                }
+                Ok(()) | Err(TrySendError::Disconnected(_)) => self.ended().await,
                 Err(TrySendError::Full(_)) => tokio::task::yield_now().await,
             }
         }
+    }
+
+    /// Resolves when the thread has ended, by `stop` or by a failure.
+    pub async fn ended(&self) {
+        // An error means that the sender is gone, which is the end as well.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 
     async fn request<T>(
@@ -390,7 +404,8 @@ impl Raft {
                 Err(TrySendError::Full(_)) => return Err(Error::Overloaded),
                 Err(TrySendError::Disconnected(_)) => return Err(Error::Shutdown),
             }
-            answer.await.map_err(|_| Error::Shutdown)
+            // The thread ended with the request in its hands.
+            answer.await.map_err(|_| Error::Timeout)
         };
         tokio::time::timeout(self.request_timeout, waiting).await.unwrap_or(Err(Error::Timeout))
     }

@@ -369,6 +369,14 @@ pub const RAFT_REQUESTS_MAX: usize = 2_048;
 pub const RAFT_EVENTS_PER_BATCH_MAX: usize = 512;
 /// Messages waiting for one peer; above it they are dropped and the peer is probed.
 pub const RAFT_PEER_QUEUE_MAX: usize = 1_024;
+/// Between two attempts to reach a member. Few members, so no herd: a fraction of an election.
+pub const RAFT_RECONNECT_DELAY: Duration = Duration::from_millis(200);
+/// Messages handed to a connection and not yet sent; the rest waits in the peer's queue.
+pub const RAFT_CONNECTION_QUEUE_MAX: usize = 16;
+/// A snapshot is sent and restored within this time, or begun anew: 256 MiB at 20 Mbit/s.
+pub const RAFT_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
+/// How often a caller whose leader is gone looks for the next one.
+pub const RAFT_LEADER_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 // flows
 

@@ -6,6 +6,13 @@ use bytes::Bytes;
 
 use super::MemberId;
 
+pub mod client;
+mod convert;
+pub mod forward;
+pub mod server;
+#[cfg(test)]
+mod tests;
+
 /// The way to the other members. Must not block: a queue per peer, bounded, and what does not fit
 /// is dropped, which raft repairs.
 pub trait Peers: Send {

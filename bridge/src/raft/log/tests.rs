@@ -5,7 +5,7 @@ use super::super::disk::memory::MemoryDisk;
 use super::*;
 
 const SMALL: Sizes = Sizes { segment: 4 * 1024, frame: 1024 };
-const LARGE: Sizes = Sizes { segment: 64 * 1024, frame: 32 * 1024 };
+const LARGE: Sizes = Sizes { segment: 16 * 1024, frame: 8 * 1024 };
 
 #[test]
 fn what_was_appended_is_found_again() {
@@ -28,7 +28,7 @@ fn one_batch_is_one_flush() {
     let (disk, _) = written(0, LARGE);
     let mut log = reopen(&disk, LARGE);
     let before = disk.syncs();
-    log.append(&mut disk.clone(), batch(1..=100, 1, 0)).expect("a working disk");
+    log.append(&mut disk.clone(), batch(1..=40, 1, 0)).expect("a working disk");
     assert_eq!(disk.syncs() - before, 1);
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Cluster {
 
 /// Remembers every command, with its index.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Words {
+pub(in crate::raft) struct Words {
     words: Arc<Mutex<Vec<String>>>,
 }
 
@@ -227,7 +227,7 @@ impl Cluster {
     }
 
     pub(super) fn words(&self, member: u64) -> Vec<String> {
-        self.words[&member].lock().clone()
+        self.words[&member].get()
     }
 
     fn running(&self) -> Vec<u64> {
@@ -241,6 +241,10 @@ impl Cluster {
 }
 
 impl Words {
+    pub(in crate::raft) fn get(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,7 +293,7 @@ impl Peers for Outlet {
     }
 }
 
-pub(super) fn id(member: u64) -> MemberId {
+pub(in crate::raft) fn id(member: u64) -> MemberId {
     MemberId::new(member).expect("members count from one")
 }
 

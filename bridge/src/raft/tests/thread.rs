@@ -57,7 +57,7 @@ async fn a_failed_flush_is_reported_once_and_nothing_is_answered() {
             .expect("an empty disk");
     raft.propose(Bytes::from("one")).await.expect("a leader");
     disk.fail_syncs();
-    assert_eq!(raft.propose(Bytes::from("two")).await, Err(Error::Shutdown));
+    assert_eq!(raft.propose(Bytes::from("two")).await, Err(Error::Timeout));
     assert!(matches!(failure.await.expect("a report"), Failure::Log(_)));
 }
 
