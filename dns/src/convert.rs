@@ -106,6 +106,26 @@ impl Query {
         Question { name: &self.name, kind }
     }
 
+    /// The question as the packet has it.
+    pub(crate) fn wire_question(&self) -> packet::Question<'_> {
+        let (name, fixed) = self.question.split_at(self.question.len() - packet::QUESTION_FIXED);
+        packet::Question {
+            name,
+            kind: u16::from_be_bytes([fixed[0], fixed[1]]),
+            class: u16::from_be_bytes([fixed[2], fixed[3]]),
+            end: packet::HEADER + self.question.len(),
+        }
+    }
+
+    /// The question by which equal ones are known. Only the name has a case: the type HTTPS is 65,
+    /// which would else become 97.
+    pub(crate) fn question_in_lower_case(&self) -> Vec<u8> {
+        let mut question = self.question.clone();
+        let name = question.len() - packet::QUESTION_FIXED;
+        question[..name].make_ascii_lowercase();
+        question
+    }
+
     /// Bytes that the client takes by UDP.
     pub(crate) fn udp_limit(&self) -> usize {
         let payload = self.edns.map_or(limits::DNS_UDP_BYTES_PLAIN, |edns| edns.payload);
@@ -193,9 +213,7 @@ impl Query {
 
 fn encode(message: &Message, query: &Query) -> Vec<u8> {
     // What cannot be encoded is a bug of ours; the client shall not wait for it.
-    message
-        .to_vec()
-        .unwrap_or_else(|_| packet::bare_error(&query.header, code::SERVER_FAILURE))
+    message.to_vec().unwrap_or_else(|_| packet::bare_error(&query.header, code::SERVER_FAILURE))
 }
 
 fn record(record: &Record) -> Option<HickoryRecord> {

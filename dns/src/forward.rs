@@ -8,7 +8,7 @@
 //! proxy, through whatever chain of resolvers, waits for itself until it fails, and multiplies
 //! nothing. Answers are passed on as bytes, so that record types of the future need no change here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::convert::Query;
 use crate::metrics::Metrics;
 use crate::packet::{self, code};
+use crate::sources::Sources;
 
 mod cache;
 mod upstream;
@@ -38,7 +39,7 @@ pub(crate) struct Forwarder {
     cache: Mutex<Cache>,
     under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
     places: Semaphore,
-    sources: Mutex<BTreeMap<IpAddr, usize>>,
+    sources: Sources,
     metrics: Arc<Metrics>,
 }
 
@@ -80,7 +81,7 @@ struct Key {
 impl Key {
     fn of(query: &Query) -> Self {
         Self {
-            question: query.question.to_ascii_lowercase(),
+            question: query.question_in_lower_case(),
             has_edns: query.edns.is_some(),
             dnssec_ok: query.edns.is_some_and(|edns| edns.dnssec_ok),
             checking_disabled: query.header.checking_disabled,
@@ -90,11 +91,7 @@ impl Key {
 
 impl Forwarder {
     /// Upstreams that are one of `own` addresses are left out.
-    pub(crate) fn new(
-        upstreams: &[SocketAddr],
-        own: &[SocketAddr],
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(crate) fn new(upstreams: &[SocketAddr], own: &[SocketAddr], metrics: Arc<Metrics>) -> Self {
         let others = upstreams.iter().copied().filter(|upstream| !is_own(*upstream, own));
         let upstreams: Vec<SocketAddr> = others.take(limits::DNS_UPSTREAMS_MAX).collect();
         Self {
@@ -103,7 +100,7 @@ impl Forwarder {
             cache: Mutex::default(),
             under_way: Mutex::default(),
             places: Semaphore::new(limits::DNS_FORWARDS_MAX),
-            sources: Mutex::default(),
+            sources: Sources::new(limits::DNS_FORWARDS_PER_SOURCE_MAX),
             metrics,
         }
     }
@@ -120,7 +117,7 @@ impl Forwarder {
     /// An upstream's answer to this query.
     pub(crate) async fn resolve(&self, query: &Query, source: IpAddr) -> Outcome {
         let _place = self.places.try_acquire().map_err(|_| Failure::Crowded)?;
-        let _source = SourcePlace::take(&self.sources, source)?;
+        let _source = self.sources.take(source).ok_or(Failure::CrowdedSource)?;
         let key = Key::of(query);
         loop {
             match self.join(&key) {
@@ -212,40 +209,6 @@ struct Leader<'a> {
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
         lock(&self.forwarder.under_way).remove(self.key);
-    }
-}
-
-/// One of the places that a source address has.
-struct SourcePlace<'a> {
-    sources: &'a Mutex<BTreeMap<IpAddr, usize>>,
-    source: IpAddr,
-}
-
-impl<'a> SourcePlace<'a> {
-    fn take(
-        sources: &'a Mutex<BTreeMap<IpAddr, usize>>,
-        source: IpAddr,
-    ) -> Result<Self, Failure> {
-        let mut counts = lock(sources);
-        let count = counts.entry(source).or_default();
-        if *count >= limits::DNS_FORWARDS_PER_SOURCE_MAX {
-            return Err(Failure::CrowdedSource);
-        }
-        *count += 1;
-        drop(counts);
-        Ok(Self { sources, source })
-    }
-}
-
-impl Drop for SourcePlace<'_> {
-    fn drop(&mut self) {
-        let mut counts = lock(self.sources);
-        if let Some(count) = counts.get_mut(&self.source) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.source);
-            }
-        }
     }
 }
 

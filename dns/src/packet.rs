@@ -3,6 +3,8 @@
 
 /// Bytes of a message's header.
 pub(crate) const HEADER: usize = 12;
+/// Bytes of a question's type and class.
+pub(crate) const QUESTION_FIXED: usize = 4;
 
 /// Response codes (RFC 1035, 4.1.1; RFC 6891, 9).
 pub(crate) mod code {
@@ -85,7 +87,7 @@ pub(crate) fn question(packet: &[u8]) -> Option<Question<'_>> {
             return None;
         }
     }
-    let end = at + 4;
+    let end = at + QUESTION_FIXED;
     let fixed = packet.get(at..end)?;
     Some(Question {
         name: &packet[HEADER..at],
@@ -120,8 +122,7 @@ pub(crate) fn layout(packet: &[u8]) -> Option<Layout> {
         return None;
     }
     let question_end = question(packet)?.end;
-    let mut layout =
-        Layout { question_end, ttls: Vec::new(), negative_ttl: None, has_opt: false };
+    let mut layout = Layout { question_end, ttls: Vec::new(), negative_ttl: None, has_opt: false };
     let mut at = question_end;
     let before_additionals = u32::from(answers) + u32::from(authorities);
     for number in 0..before_additionals + u32::from(additionals) {

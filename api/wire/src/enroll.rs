@@ -33,7 +33,7 @@ use crate::transport;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the certificate request was refused")]
-    Refused(#[source] Problem),
+    Refused(#[source] Box<Problem>),
     #[error("no new key could be made")]
     Key(#[source] key::Error),
     #[error("the certificate that came is not one for our key")]
@@ -115,8 +115,9 @@ pub async fn redeem(
     id: &InstanceId,
     address: &str,
 ) -> Result<(Enrolled, Option<MemberSecrets>), Error> {
-    let malformed =
-        || Error::Refused(Problem::new(Code::TokenMalformed, "its fingerprint is not one"));
+    let malformed = || {
+        Error::Refused(Box::new(Problem::new(Code::TokenMalformed, "its fingerprint is not one")))
+    };
     let fingerprint: Fingerprint = token.fingerprint.parse().map_err(|_| malformed())?;
     let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
     let request = KeyRequest::new().map_err(Error::Key)?;
@@ -236,7 +237,8 @@ where
     F: Future<Output = Result<Credentials, Problem>>,
 {
     let request = KeyRequest::new().map_err(Error::Key)?;
-    let credentials = issue(request.csr().to_vec()).await.map_err(Error::Refused)?;
+    let credentials =
+        issue(request.csr().to_vec()).await.map_err(|problem| Error::Refused(Box::new(problem)))?;
     let enrolled = enroll(request, credentials, contacts.clone())?;
     if *enrolled.svid.id() != identity.id() {
         return Err(Error::Foreign(enrolled.svid.id().to_string()));
@@ -279,7 +281,7 @@ async fn persist<T>(
             Err(status) => status_problem(&status),
         };
         if !problem.code.is_retryable() {
-            return Err(Error::Refused(problem));
+            return Err(Error::Refused(Box::new(problem)));
         }
         if !std::mem::replace(&mut is_told, true) {
             tracing::warn!(%problem, "no certificate yet; trying until there is one");

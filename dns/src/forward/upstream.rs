@@ -107,7 +107,5 @@ fn is_answer_to(bytes: &[u8], id: u16, query: &Query) -> bool {
         return false;
     }
     let Some(question) = packet::question(bytes) else { return false };
-    let asked = &query.question[..];
-    let theirs = &bytes[packet::HEADER..question.end];
-    theirs.len() == asked.len() && theirs.eq_ignore_ascii_case(asked)
+    question.is_same(&query.wire_question())
 }

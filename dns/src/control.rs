@@ -1,0 +1,225 @@
+//! The DNS proxy as a whole: identity, subscriptions, listeners, admin endpoints, and its end.
+//!
+//! ```text
+//!   agent socket ─> identity
+//!   bridge ─> snapshot ────┐
+//!   agent  ─> local table ─┴─> names ─> server <─ queries
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::FutureExt;
+use prometheus_client::registry::Registry;
+use rialto_types::api::{ExplainRequest, Explanation};
+use rialto_types::cluster::{bridge_trust_domain, trust_domain};
+use rialto_types::error::{Code, Problem};
+use rialto_types::id::Role;
+use rialto_types::local::LocalTable;
+use rialto_types::snapshot::Snapshot;
+use rialto_wire::admin::{self, Admin};
+use rialto_wire::enroll::{self, Contacts, Folder};
+use rialto_wire::identity::{Expected, Identity};
+use rialto_wire::subscribe::{self, Dial, Receiver, TableConfig};
+use rialto_wire::transport;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::forward::Forwarder;
+use crate::metrics::Metrics;
+use crate::names::Names;
+use crate::server::Server;
+
+/// Runs a DNS proxy until `stop`; queries under way may end.
+pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    config.check()?;
+    // Bound first: without its port there is nothing to enroll for.
+    let listeners = bind(&config.listen).await?;
+    let admin = TcpListener::bind(config.admin)
+        .await
+        .with_context(|| format!("cannot listen on the admin address {}", config.admin))?;
+    let folder = Folder::new(config.data_folder.join("identity"));
+    let enrolling = enroll::through_agent(&folder, &config.agent_socket, Role::Dns, &config.id);
+    let enrolled = tokio::select! {
+        enrolled = enrolling => enrolled.context("no identity for this DNS proxy")?,
+        () = stop.cancelled() => return Ok(()),
+    };
+
+    let metrics = Arc::new(Metrics::default());
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let names = Arc::new(Names::default());
+    let own: Vec<SocketAddr> = listeners.iter().map(|(address, ..)| *address).collect();
+    let forwarder = Forwarder::new(&config.upstreams(), &own, metrics.clone());
+    tracing::info!(listen = ?own, upstreams = ?forwarder.upstreams(), "DNS proxy is up");
+    let clients = config.clients.clone();
+    let server = Arc::new(Server { names: names.clone(), forwarder, clients, metrics });
+    let control = Arc::new(Control {
+        identity: Identity::new(enrolled.svid, enrolled.bundle),
+        names,
+        registry,
+        snapshot_state: watch::Sender::default(),
+        agent_connected: watch::Sender::default(),
+    });
+
+    let mut serving = JoinSet::new();
+    for (_, udp, tcp) in listeners {
+        serving.spawn(server.clone().serve_udp(Arc::new(udp), stop.clone()));
+        serving.spawn(server.clone().serve_tcp(tcp, stop.clone()));
+    }
+    let mut tasks = JoinSet::new();
+    start_tasks(&mut tasks, &control, &config, enrolled.contacts, folder, admin)?;
+    let failed = tokio::select! {
+        () = stop.cancelled() => None,
+        Some(ended) = tasks.join_next() => Some(ended),
+    };
+    if failed.is_none() {
+        while serving.join_next().await.is_some() {}
+    }
+    tasks.shutdown().await;
+    tracing::info!("DNS proxy has stopped");
+    match failed {
+        None => Ok(()),
+        Some(Ok(part)) => anyhow::bail!("{part} ended"),
+        Some(Err(error)) => Err(error).context("a part of the DNS proxy panicked"),
+    }
+}
+
+type Listener = (SocketAddr, UdpSocket, TcpListener);
+
+async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let hint = || {
+            format!(
+                "cannot listen on `{address}`; is another resolver there, or does port 53 need \
+                 CAP_NET_BIND_SERVICE?"
+            )
+        };
+        let udp = UdpSocket::bind(address).await.with_context(hint)?;
+        let bound = udp.local_addr()?;
+        // The same port for both, also where the system chose it.
+        let tcp = TcpListener::bind(bound).await.with_context(hint)?;
+        listeners.push((bound, udp, tcp));
+    }
+    Ok(listeners)
+}
+
+/// Each task runs for ever; one that ends ends the proxy, and its name says which.
+fn start_tasks(
+    tasks: &mut JoinSet<&'static str>,
+    control: &Arc<Control>,
+    config: &Config,
+    contacts: Contacts,
+    folder: Folder,
+    admin: TcpListener,
+) -> anyhow::Result<()> {
+    let cluster = contacts.cluster.clone().context("the identity is of no cluster")?;
+    let identity = control.identity.clone();
+    let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
+    let agent = Expected::Part { domain: trust_domain(&cluster), role: Role::Agent };
+    let bridge = transport::connect(contacts.bridges.clone(), &identity, member);
+    let local = contacts.agent.iter().cloned().collect();
+    let local = transport::connect(local, &identity, agent);
+    // Channels connect by themselves, to the next address after each loss.
+    let dial_bridge: Dial = Arc::new(move || std::future::ready(Ok(bridge.clone())).boxed());
+    let renewing = local.clone();
+    let dial_agent: Dial = Arc::new(move || std::future::ready(Ok(local.clone())).boxed());
+
+    let showing = control.clone();
+    tasks.spawn(async move {
+        if let Err(error) = admin::serve(admin, showing).await {
+            tracing::error!(%error, "the admin endpoints ended");
+        }
+        "the admin listener"
+    });
+    let snapshot = subscribe::Config { dial: dial_bridge, folder: config.data_folder.clone() };
+    let receiver = control.clone();
+    tasks.spawn(async move {
+        let state = receiver.snapshot_state.clone();
+        subscribe::follow_snapshot(snapshot, receiver, state).await;
+        "the snapshot subscription"
+    });
+    let folder_of_table = config.data_folder.clone();
+    let table = TableConfig { dial: dial_agent, folder: folder_of_table, advertise: None };
+    let receiver = control.clone();
+    tasks.spawn(async move {
+        let connected = receiver.agent_connected.clone();
+        subscribe::follow_table(table, receiver, connected).await;
+        "the local table's subscription"
+    });
+    tasks.spawn(async move {
+        let issue = |csr| enroll::renew_at_agent(renewing.clone(), csr);
+        enroll::keep_renewed(identity, folder, contacts, issue).await;
+        "the renewal of certificates"
+    });
+    Ok(())
+}
+
+/// What the subscriptions feed and the admin endpoints show.
+struct Control {
+    identity: Identity,
+    names: Arc<Names>,
+    registry: Registry,
+    snapshot_state: watch::Sender<subscribe::State>,
+    agent_connected: watch::Sender<bool>,
+}
+
+impl Receiver for Control {
+    async fn apply(&self, snapshot: Arc<Snapshot>) -> Result<(), String> {
+        self.names.set_snapshot(snapshot);
+        Ok(())
+    }
+
+    async fn apply_table(&self, table: Arc<LocalTable>) {
+        self.names.set_table(table);
+    }
+
+    async fn explain(&self, _: ExplainRequest) -> Result<Explanation, Problem> {
+        Err(Problem::new(Code::NotSupported, "a DNS proxy chooses nothing; ask a gateway"))
+    }
+}
+
+impl Admin for Control {
+    fn pending(&self) -> Vec<String> {
+        let mut pending = Vec::new();
+        if self.names.snapshot().is_none() {
+            pending.push("a first snapshot from the bridge".into());
+        }
+        if self.names.table().is_none() {
+            pending.push("a first local table from the agent".into());
+        }
+        pending
+    }
+
+    fn metrics(&self) -> String {
+        admin::encode_metrics(&self.registry)
+    }
+
+    fn debug(&self) -> serde_json::Value {
+        let state = self.snapshot_state.borrow();
+        let table = self.names.table();
+        let snapshot = self.names.snapshot();
+        let services = snapshot.iter().flat_map(|snapshot| snapshot.services.values());
+        serde_json::json!({
+            "identity": self.identity.id(),
+            "certificateUntil": self.identity.svid().not_after(),
+            "bridge": {
+                "connected": state.connected,
+                "fromDisk": state.from_disk,
+                "revision": state.revision,
+                "problem": state.problem,
+            },
+            "agent": {
+                "connected": *self.agent_connected.borrow(),
+                "epoch": table.as_ref().map(|table| table.epoch),
+                "revision": table.as_ref().map(|table| table.revision),
+            },
+            "services": services.collect::<Vec<_>>(),
+        })
+    }
+}
