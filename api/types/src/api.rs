@@ -241,3 +241,15 @@ pub struct ShiftRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
+
+/// What must hold of an object for a write to happen (If-Match, If-None-Match).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Precondition {
+    #[default]
+    None,
+    /// The object is at this revision.
+    IfMatch(Revision),
+    /// The object does not exist.
+    IfNoneMatch,
+}

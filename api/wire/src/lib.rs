@@ -7,11 +7,16 @@
 //! - [`identity`]: certificates, whom they prove, and whom we believe
 //! - [`enroll`]: how a part gets its identity, keeps and renews it
 //! - [`transport`]: gRPC connections over mutual TLS and Unix sockets
+//! - [`rest`]: the REST API over a `ControlPlane` trait; [`openapi`]: its description
+//! - [`client`]: the typed client of the REST API
 
 pub mod admin;
+pub mod client;
 pub mod digest;
 pub mod enroll;
 pub mod grpc;
 pub mod identity;
+mod openapi;
+pub mod rest;
 pub mod subscribe;
 pub mod transport;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+pub use rialto_types::api::Precondition;
 use rialto_types::cluster::JoinTokenSpec;
 use rialto_types::id::{ClusterName, InstanceId, ResourceName, Revision, ServiceName, Timestamp};
 use rialto_types::object::{Key, Resource};
@@ -73,18 +74,6 @@ impl std::fmt::Debug for Bootstrap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bootstrap").field("federation", &self.federation).finish_non_exhaustive()
     }
-}
-
-/// What must hold of the object for a write to happen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Precondition {
-    #[default]
-    None,
-    /// The object is at this revision.
-    IfMatch(Revision),
-    /// The object does not exist.
-    IfNoneMatch,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,63 @@
+//! A control plane that cannot exist: the routes' description needs a type, never a value.
+
+use super::super::{Answer, Context, ControlPlane, Page};
+use super::Nobody;
+use futures::stream::BoxStream;
+use rialto_types::api::{
+    Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry, List,
+    Precondition, ShiftRequest, Status, WatchEvent, Written,
+};
+use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
+use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
+use rialto_types::object::{Document, Key, Kind, Resource};
+
+#[expect(clippy::unused_async, reason = "no body can ever run")]
+impl ControlPlane for Nobody {
+    fn authenticate(&self, _: &str) -> Option<String> {
+        match *self {}
+    }
+    async fn get(&self, _: Key) -> Answer<Document> {
+        match *self {}
+    }
+    async fn list(&self, _: Kind, _: Option<Namespace>, _: Page) -> Answer<List> {
+        match *self {}
+    }
+    async fn put(&self, _: Resource, _: Precondition, _: Context) -> Answer<Written> {
+        match *self {}
+    }
+    async fn delete(&self, _: Key, _: Precondition, _: Context) -> Answer<Written> {
+        match *self {}
+    }
+    async fn watch(
+        &self,
+        _: Kind,
+        _: Option<Namespace>,
+        _: Option<Revision>,
+    ) -> Answer<BoxStream<'static, WatchEvent>> {
+        match *self {}
+    }
+    async fn history(&self, _: usize) -> Answer<History> {
+        match *self {}
+    }
+    async fn revert(&self, _: Revision, _: Context) -> Answer<HistoryEntry> {
+        match *self {}
+    }
+    async fn create_token(&self, _: JoinTokenRequest, _: Context) -> Answer<JoinTokenIssued> {
+        match *self {}
+    }
+    async fn drain(&self, _: ClusterName, _: bool, _: Context) -> Answer<DrainResult> {
+        match *self {}
+    }
+    async fn shift(&self, _: ServiceName, _: ShiftRequest, _: Context) -> Answer<Written> {
+        match *self {}
+    }
+    async fn status(&self) -> Answer<Status> {
+        match *self {}
+    }
+    async fn convergence(&self, _: Option<Revision>) -> Answer<Convergence> {
+        match *self {}
+    }
+    async fn explain(&self, _: ExplainRequest) -> Answer<Explanation> {
+        match *self {}
+    }
+}
