@@ -10,6 +10,8 @@
 //! Runs on the process's multi-thread runtime; the data path does not.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,65 +45,99 @@ const INSPECT_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Runs a gateway until `stop`, then drains it.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    config.check()?;
-    let folder = Folder::new(config.data_folder.join("identity"));
-    let enrolling = enroll::through_agent(&folder, &config.agent_socket, Role::Gateway, &config.id);
-    let enrolled = tokio::select! {
-        enrolled = enrolling => enrolled.context("no identity for this gateway")?,
+    let starting = Gateway::start(config);
+    let gateway = tokio::select! {
+        gateway = starting => gateway?,
         () = stop.cancelled() => return Ok(()),
     };
-    let contacts = enrolled.contacts;
-    let cluster = contacts.cluster.clone().context("the identity is of no cluster")?;
-    let identity = Identity::new(enrolled.svid, enrolled.bundle);
+    gateway.run_until(stop).await
+}
 
-    let metrics = Arc::new(Metrics::default());
-    let mut registry = Registry::default();
-    metrics.register(&mut registry);
-    let (access_log, log_thread) = open_access_log(&config.access_log)?;
-    let (handle, address) = worker::start(Start {
-        gateway: config.id.clone(),
-        identity: identity.clone(),
-        carrier: config.carrier(),
-        capture: config.capture,
-        tables: Tables::empty(cluster.clone()),
-        metrics: Arc::clone(&metrics),
-        access_log,
-    })
-    .await?;
-    tracing::info!(%address, gateway = %config.id, %cluster, "gateway is up");
+/// A gateway that has its identity and serves.
+pub struct Gateway {
+    drain_time_max: Duration,
+    admin: SocketAddr,
+    worker: worker::Handle,
+    log_thread: LogThread,
+    tasks: JoinSet<&'static str>,
+}
 
-    let control = Arc::new(Control {
-        own: trust_domain(&cluster),
-        identity: identity.clone(),
-        commands: handle.commands.clone(),
-        metrics,
-        registry,
-        snapshot_state: watch::Sender::default(),
-        agent_connected: watch::Sender::default(),
-        has_table: watch::Sender::default(),
-        anchors: watch::Sender::default(),
-    });
-    let mut tasks = JoinSet::new();
-    start_tasks(&mut tasks, &control, &config, cluster, contacts, folder).await?;
-
-    let failed = tokio::select! {
-        () = stop.cancelled() => None,
-        Some(ended) = tasks.join_next() => Some(ended),
-    };
-    tracing::info!("gateway is draining");
-    // The worker's channel is closed only if its thread has ended.
-    let _ = handle.commands.send(Command::Stop { within: config.drain_time_max }).await;
-    handle.ended().await;
-    tasks.shutdown().await;
-    if let Some(thread) = log_thread {
-        // It ends with the last record; a panic in it was printed.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("admin", &self.admin).finish_non_exhaustive()
     }
-    tracing::info!("gateway has stopped");
-    match failed {
-        None => Ok(()),
-        Some(Ok(part)) => anyhow::bail!("{part} ended"),
-        Some(Err(error)) => Err(error).context("a part of the gateway panicked"),
+}
+
+impl Gateway {
+    /// Waits for the agent only if there is no identity yet.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let folder = Folder::new(config.data_folder.join("identity"));
+        let socket = &config.agent_socket;
+        let enrolled = enroll::through_agent(&folder, socket, Role::Gateway, &config.id)
+            .await
+            .context("no identity for this gateway")?;
+        let contacts = enrolled.contacts;
+        let cluster = contacts.cluster.clone().context("the identity is of no cluster")?;
+        let identity = Identity::new(enrolled.svid, enrolled.bundle);
+        let admin = TcpListener::bind(config.admin)
+            .await
+            .with_context(|| format!("cannot listen on the admin address {}", config.admin))?;
+        let admin_address = admin.local_addr().context("the admin listener has no address")?;
+
+        let metrics = Arc::new(Metrics::default());
+        let (access_log, log_thread) = open_access_log(&config.access_log)?;
+        let (worker, address) = worker::start(Start {
+            gateway: config.id.clone(),
+            identity: identity.clone(),
+            carrier: config.carrier(),
+            capture: config.capture,
+            tables: Tables::empty(cluster.clone()),
+            metrics: Arc::clone(&metrics),
+            access_log,
+        })
+        .await?;
+        tracing::info!(%address, gateway = %config.id, %cluster, "gateway is up");
+
+        let control = Arc::new(Control::new(&cluster, identity, worker.commands.clone(), metrics));
+        let mut tasks = JoinSet::new();
+        start_tasks(&mut tasks, &control, &config, &cluster, contacts, folder);
+        tasks.spawn(async move {
+            if let Err(error) = admin::serve(admin, control).await {
+                tracing::error!(%error, "the admin endpoints ended");
+            }
+            "the admin listener"
+        });
+        let drain_time_max = config.drain_time_max;
+        Ok(Self { drain_time_max, admin: admin_address, worker, log_thread, tasks })
+    }
+
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Serves until `stop`, then takes nothing new and waits for what is open.
+    pub async fn run_until(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let failed = tokio::select! {
+            () = stop.cancelled() => None,
+            Some(ended) = self.tasks.join_next() => Some(ended),
+        };
+        tracing::info!("gateway is draining");
+        let within = self.drain_time_max;
+        // The channel is closed only if the worker's thread has ended.
+        let _ = self.worker.commands.send(Command::Stop { within }).await;
+        self.worker.ended().await;
+        self.tasks.shutdown().await;
+        if let Some(thread) = self.log_thread {
+            // It ends with the last record; a panic in it was printed.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        tracing::info!("gateway has stopped");
+        match failed {
+            None => Ok(()),
+            Some(Ok(part)) => anyhow::bail!("{part} ended"),
+            Some(Err(error)) => Err(error).context("a part of the gateway panicked"),
+        }
     }
 }
 
@@ -124,31 +160,21 @@ fn open_access_log(target: &AccessLogTarget) -> anyhow::Result<(AccessLog, LogTh
 }
 
 /// Each task runs for ever; one that ends ends the gateway, and its name says which.
-async fn start_tasks(
+fn start_tasks(
     tasks: &mut JoinSet<&'static str>,
     control: &Arc<Control>,
     config: &Config,
-    cluster: ClusterName,
+    cluster: &ClusterName,
     contacts: Contacts,
     folder: Folder,
-) -> anyhow::Result<()> {
-    let admin = TcpListener::bind(config.admin)
-        .await
-        .with_context(|| format!("cannot listen on the admin address {}", config.admin))?;
+) {
     let identity = control.identity.clone();
     let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
-    let agent = Expected::Part { domain: trust_domain(&cluster), role: Role::Agent };
+    let agent = Expected::Part { domain: trust_domain(cluster), role: Role::Agent };
     let bridge = transport::connect(contacts.bridges.clone(), &identity, member);
     let local = contacts.agent.iter().cloned().collect();
     let local = transport::connect(local, &identity, agent);
 
-    let serving = Arc::clone(control);
-    tasks.spawn(async move {
-        if let Err(error) = admin::serve(admin, serving).await {
-            tracing::error!(%error, "the admin endpoints ended");
-        }
-        "the admin listener"
-    });
     let snapshot = subscribe::Config { dial: dial(bridge), folder: config.data_folder.clone() };
     let receiver = Arc::clone(control);
     tasks.spawn(async move {
@@ -177,7 +203,6 @@ async fn start_tasks(
         enroll::keep_renewed(identity, folder, contacts, issue).await;
         "the renewal of certificates"
     });
-    Ok(())
 }
 
 fn dial(channel: tonic::transport::Channel) -> Dial {
@@ -225,6 +250,27 @@ impl Receiver for Control {
 }
 
 impl Control {
+    fn new(
+        cluster: &ClusterName,
+        identity: Identity,
+        commands: mpsc::Sender<Command>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        Self {
+            own: trust_domain(cluster),
+            identity,
+            commands,
+            metrics,
+            registry,
+            snapshot_state: watch::Sender::default(),
+            agent_connected: watch::Sender::default(),
+            has_table: watch::Sender::default(),
+            anchors: watch::Sender::default(),
+        }
+    }
+
     async fn command<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<T>) -> Command,
@@ -351,3 +397,6 @@ impl Admin for Control {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,4 +20,4 @@ pub mod tunnel;
 pub mod worker;
 
 pub use config::Config;
-pub use control::run;
+pub use control::{Gateway, run};
