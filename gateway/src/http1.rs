@@ -1,18 +1,41 @@
 //! HTTP/1.1 between a client and an endpoint: heads parsed strictly, contents relayed as they come.
 //!
-//! Pure: bytes in, bytes out. The sockets are in `proxy` (near the client) and `origin` (near the
-//! endpoint).
-//!
 //! ```text
-//!   chunks --> collect::Collector --> head::RequestHead --> hop::write_request --> next hop
-//!                     |                      |
-//!                     |                      +--> Framing --> body::Body --> chunks --> next hop
-//!                     +--> Defect: a status and a reason, never a repair
+//!   near: client's TCP connection --+
+//!                                   +--> exchange: request up, response down --> next hop
+//!   far: a peer gateway's stream ---+
+//!
+//!   pure:  chunks --> collect::Collector --> head::RequestHead --> hop::write_request
+//!                        |                      |
+//!                        |                      +--> Framing --> body::Body --> cut chunks
+//!                        +--> Defect: a status and a reason, never a repair
 //! ```
+//!
+//! Only `side`, `origin`, `near` and `far` touch sockets and streams.
 
-pub(crate) mod body;
-pub(crate) mod collect;
-pub(crate) mod defect;
-pub(crate) mod head;
-pub(crate) mod hop;
-pub(crate) mod target;
+use std::cell::RefCell;
+
+mod answer;
+mod body;
+mod budget;
+mod collect;
+mod defect;
+mod exchange;
+pub(crate) mod far;
+mod head;
+mod hop;
+pub(crate) mod near;
+mod origin;
+mod replay;
+mod side;
+mod target;
+
+/// What all requests of one worker share.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) origins: origin::Origins,
+    budget: RefCell<budget::Budget>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 use crate::config::Capture;
+use crate::http1;
 use crate::metrics::{Side, SideReason};
 use crate::relay;
 use crate::worker::Worker;
@@ -181,8 +182,8 @@ fn start(worker: &Worker, stream: TcpStream, source: SocketAddr, service: &Servi
     worker.spawn(async move {
         let _guard = guard;
         match protocol.unwrap_or_default() {
-            // Requests are told apart once the proxy of `http1` stands.
-            AppProtocol::Tcp | AppProtocol::Http => relay::serve_near(flows, near).await,
+            AppProtocol::Tcp => relay::serve_near(flows, near).await,
+            AppProtocol::Http => http1::near::serve(flows, near).await,
         }
     });
 }

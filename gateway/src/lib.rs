@@ -10,7 +10,6 @@
 pub mod access_log;
 pub mod config;
 mod control;
-#[expect(dead_code, reason = "the proxy that feeds the parsers lands after the tunnel")]
 mod http1;
 mod ingress;
 pub mod metrics;

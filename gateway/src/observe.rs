@@ -1,4 +1,4 @@
-//! What a TCP flow showed: its line in the access log and its counters, when it ends.
+//! What a flow or request showed: its line in the access log and its counters, when it ends.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use rialto_types::id::{ClusterName, ServiceName, Timestamp};
 use rialto_wire::identity;
 use tokio::time::Instant;
 
-use crate::access_log::{self, AccessLog, Record};
+use crate::access_log::{self, AccessLog, HttpRecord, Record};
 use crate::metrics::{FlowLabels, Metrics, Side, SideDirection, SideReason};
 use crate::tunnel::header::Open;
 use crate::tunnel::pool::PeerId;
@@ -20,7 +20,7 @@ pub(crate) struct Bytes {
     pub(crate) to_client: u64,
 }
 
-/// One TCP flow, filled in as it goes.
+/// One TCP flow or HTTP request, filled in as it goes.
 #[derive(Debug)]
 pub(crate) struct Flow {
     side: Side,
@@ -107,9 +107,24 @@ impl Flow {
 
     /// The flow has ended.
     pub(crate) fn end(self, metrics: &Metrics, log: &AccessLog) {
+        self.end_as("tcp", None, metrics, log);
+    }
+
+    /// The request has ended.
+    pub(crate) fn end_http(self, http: HttpRecord<'_>, metrics: &Metrics, log: &AccessLog) {
+        self.end_as("http", Some(http), metrics, log);
+    }
+
+    fn end_as(
+        self,
+        protocol: &'static str,
+        http: Option<HttpRecord<'_>>,
+        metrics: &Metrics,
+        log: &AccessLog,
+    ) {
         let side = self.side;
         let code = self.failure.map_or_else(|| "ok".into(), |(code, _)| code.to_string());
-        metrics.flows.get_or_create(&FlowLabels { side, protocol: "tcp", code }).inc();
+        metrics.flows.get_or_create(&FlowLabels { side, protocol, code }).inc();
         for (direction, bytes) in
             [("to_service", self.bytes.from_client), ("to_caller", self.bytes.to_client)]
         {
@@ -140,7 +155,7 @@ impl Flow {
             cluster,
             gateway,
             endpoint,
-            http: None,
+            http,
             code: self.failure.map(|(code, _)| code),
             reason: self.failure.map(|(_, reason)| reason),
             attempts: self.attempts,

@@ -15,6 +15,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::http1;
 use crate::ingress::{Near, prepare};
 use crate::metrics::{Side, SideReason};
 use crate::observe::{Bytes, Flow};
@@ -262,11 +263,10 @@ pub(crate) async fn serve_stream(
     let refused = match admit(&worker, &peer, &mut recv).await {
         Ok(Admitted { guard, open, caller }) => {
             let _guard = guard;
+            let flow = Flow::far(caller, &open);
             match open.mode {
-                Mode::Tcp | Mode::Http => {
-                    let flow = Flow::far(caller, &open);
-                    serve_far(&worker, flow, &open, send, recv).await;
-                }
+                Mode::Tcp => serve_far(&worker, flow, &open, send, recv).await,
+                Mode::Http => http1::far::serve(&worker, flow, &open, send, recv).await,
             }
             return;
         }

@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::access_log::AccessLog;
+use crate::http1;
 use crate::ingress::Listeners;
 use crate::metrics::{Metrics, PeerEvent, PeerLabel, ReasonLabel, Side, SideLabel};
 use crate::tunnel::ConnectionLost;
@@ -154,6 +155,7 @@ struct Inner {
     listeners: RefCell<Listeners>,
     metrics: Arc<Metrics>,
     access_log: AccessLog,
+    http: http1::State,
     draining: Cell<bool>,
     near: FlowCount,
     far: FlowCount,
@@ -231,6 +233,7 @@ impl Worker {
                 listeners: RefCell::new(listeners),
                 metrics,
                 access_log,
+                http: http1::State::default(),
                 draining: Cell::new(false),
                 near: FlowCount::default(),
                 far: FlowCount::default(),
@@ -252,6 +255,10 @@ impl Worker {
 
     pub fn access_log(&self) -> &AccessLog {
         &self.inner.access_log
+    }
+
+    pub(crate) fn http(&self) -> &http1::State {
+        &self.inner.http
     }
 
     /// Where a flow or request of a local workload goes. Peers that met silence are left out while
@@ -516,4 +523,4 @@ impl Inner {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

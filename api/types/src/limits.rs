@@ -250,13 +250,14 @@ pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// A client connection without a request is closed after this time: longer than the usual 60 s of
 /// clients' pools, so that the client, who knows whether it wants another request, closes first.
 pub const HTTP_CLIENT_IDLE: Duration = Duration::from_secs(75);
+/// While the gateway stops, an idle client connection is closed after this time: who was about to
+/// send gets an answer, and with it the word that the connection closes.
+pub const HTTP_DRAIN_IDLE: Duration = Duration::from_secs(1);
 /// A content of which nothing moves for this long, in either direction, is given up.
 pub const HTTP_CONTENT_IDLE: Duration = Duration::from_secs(60);
 /// A response's head is awaited this long unless a route says otherwise: slow reports are normal,
 /// and a dead peer is seen by other means within seconds.
 pub const HTTP_RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
-/// An endpoint in the own cluster takes a connection within this time or is passed over.
-pub const HTTP_ORIGIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Idle connections kept to one endpoint, and to all endpoints of a worker.
 pub const HTTP_ORIGIN_IDLE_PER_ENDPOINT_MAX: usize = 256;
 pub const HTTP_ORIGIN_IDLE_MAX: usize = 4_096;

@@ -70,6 +70,8 @@ pub(crate) enum Defect {
     ContentNotAllowed,
     #[error("the answer switches protocols although nobody asked for it")]
     UnaskedSwitch,
+    #[error("too many interim responses came before the final one")]
+    TooManyInterim,
     #[error("a chunk's size is not a hexadecimal number of 1 to 15 digits")]
     ChunkSize,
     #[error("a chunk's extension is too long or has a control character")]
@@ -118,6 +120,7 @@ impl Defect {
             | Self::Connection
             | Self::ContentNotAllowed
             | Self::UnaskedSwitch
+            | Self::TooManyInterim
             | Self::ChunkSize
             | Self::ChunkExtension
             | Self::ChunkEnd
@@ -170,6 +173,7 @@ impl Defect {
             Self::Expectation => "expectation",
             Self::ContentNotAllowed => "content_not_allowed",
             Self::UnaskedSwitch => "unasked_switch",
+            Self::TooManyInterim => "too_many_interim",
             Self::ChunkSize => "chunk_size",
             Self::ChunkExtension => "chunk_extension",
             Self::ChunkEnd => "chunk_end",

@@ -18,12 +18,12 @@ use super::head::{FieldKind, Fields, Framing, RequestHead, ResponseHead};
 pub(crate) fn write_request(request: &RequestHead, default_host: &[u8], out: &mut BytesMut) {
     const ADDED_BYTES_MAX: usize = 64;
     out.reserve(request.size() + default_host.len() + ADDED_BYTES_MAX);
-    out.put_slice(request.method());
+    out.put_slice(request.method().as_bytes());
     out.put_u8(b' ');
-    out.put_slice(request.path());
+    out.put_slice(request.path().as_bytes());
     if let Some(query) = request.query() {
         out.put_u8(b'?');
-        out.put_slice(query);
+        out.put_slice(query.as_bytes());
     }
     out.put_slice(b" HTTP/1.1\r\n");
     if request.host().is_none() {

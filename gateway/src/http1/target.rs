@@ -1,4 +1,6 @@
-//! Request targets (RFC 9112 section 3.2), Host, and whether a path can be compared with a rule.
+//! Request targets (RFC 9112 section 3.2) and Host.
+//!
+//! Whether a path can be compared with a rule is `rialto_core::authorize`'s question.
 
 use super::defect::Defect;
 
@@ -91,80 +93,3 @@ fn is_path_byte(byte: u8) -> bool {
 fn is_query_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
 }
-
-/// Whether a path has exactly one reading, so that a rule may be compared with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PathForm {
-    Normal,
-    /// Servers differ on what this path means: a rule about paths must refuse it.
-    Ambiguous(PathAmbiguity),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PathAmbiguity {
-    /// `//`: some servers merge slashes.
-    EmptySegment,
-    /// `.` or `..` as a segment, also percent-encoded or with parameters (`..;x`).
-    DotSegment,
-    /// `%2F` or `%5C`: some servers decode before they split.
-    EncodedSlash,
-    /// `%61` for `a`: equal by RFC 3986 section 6.2.2.2, different as bytes; and `%00`.
-    NeedlessEscape,
-    /// `%` without two hexadecimal digits.
-    BrokenEscape,
-}
-
-pub(crate) fn path_form(path: &[u8]) -> PathForm {
-    match find_ambiguity(path) {
-        Some(ambiguity) => PathForm::Ambiguous(ambiguity),
-        None => PathForm::Normal,
-    }
-}
-
-fn find_ambiguity(path: &[u8]) -> Option<PathAmbiguity> {
-    let mut segment_start = 0;
-    let mut position = 0;
-    while position < path.len() {
-        match path[position] {
-            b'/' => {
-                if position > 0 && path[position - 1] == b'/' {
-                    return Some(PathAmbiguity::EmptySegment);
-                }
-                if is_dot_segment(&path[segment_start..position]) {
-                    return Some(PathAmbiguity::DotSegment);
-                }
-                segment_start = position + 1;
-            }
-            b'%' => match decode_escape(&path[position + 1..]) {
-                None => return Some(PathAmbiguity::BrokenEscape),
-                Some(b'/' | b'\\') => return Some(PathAmbiguity::EncodedSlash),
-                Some(b'.') => return Some(PathAmbiguity::DotSegment),
-                Some(0) => return Some(PathAmbiguity::NeedlessEscape),
-                Some(byte) if is_unreserved(byte) => return Some(PathAmbiguity::NeedlessEscape),
-                Some(_) => position += 2,
-            },
-            _ => {}
-        }
-        position += 1;
-    }
-    is_dot_segment(&path[segment_start..]).then_some(PathAmbiguity::DotSegment)
-}
-
-fn is_dot_segment(segment: &[u8]) -> bool {
-    let name = segment.split(|&byte| byte == b';').next().unwrap_or(segment);
-    matches!(name, b"." | b"..")
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-fn decode_escape(digits: &[u8]) -> Option<u8> {
-    let [high, low, ..] = *digits else { return None };
-    let high = char::from(high).to_digit(16)?;
-    let low = char::from(low).to_digit(16)?;
-    u8::try_from(high * 16 + low).ok()
-}
-
-#[cfg(test)]
-mod tests;

@@ -284,6 +284,7 @@ impl RefusalCode {
             Code::Draining => Self::Draining,
             Code::Overloaded => Self::Overloaded,
             Code::NotSupported => Self::NotUnderstood,
+            Code::RequestMalformed => Self::BadHeader,
             other => Self::Other(other.number()),
         }
     }

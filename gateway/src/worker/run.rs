@@ -35,6 +35,8 @@ impl Worker {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let log = self.clone();
         self.spawn(async move { log.access_log().keep_flushed().await });
+        let origins = self.clone();
+        self.spawn(async move { origins.http().origins.keep_fresh().await });
         let mut clock = Clock::new();
         let within = loop {
             let event = tokio::select! {

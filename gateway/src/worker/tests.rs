@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use rialto_types::cluster::{GatewayAddress, trust_domain};
 use rialto_types::id::{Revision, SpiffeId};
 use rialto_types::local::{Caller, Endpoint, EndpointHealth};
-use rialto_types::policy::Action;
+use rialto_types::policy::{AccessOperation, Action};
 use rialto_types::service::{AppProtocol, ServicePort};
 use rialto_types::snapshot::{
     Access, AccessEntry, ClusterEntry, CompiledPolicy, CompiledRule, CompiledSource, FailoverEntry,
-    ServiceEntry,
+    RouteEntry, RouteRule, ServiceEntry,
 };
 use rialto_wire::identity::{Issuer, KeyRequest, TrustBundle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ use super::*;
 use crate::config::Capture;
 use crate::ingress::Near;
 
-const PORT: u16 = 9080;
+pub(crate) const PORT: u16 = 9080;
 
 #[tokio::test]
 async fn a_flow_reaches_the_other_cluster_and_half_closes() {
@@ -202,13 +202,15 @@ async fn a_virtual_ip_is_listened_on_and_leads_to_the_service() {
 }
 
 /// What answers behind a gateway.
-struct Origin {
-    address: SocketAddr,
-    task: tokio::task::JoinHandle<()>,
+pub(crate) struct Origin {
+    pub(crate) address: SocketAddr,
+    pub(crate) task: tokio::task::JoinHandle<()>,
 }
 
 impl Origin {
-    async fn start<F: Future<Output = ()>>(serve: impl Fn(TcpStream) -> F + 'static) -> Self {
+    pub(crate) async fn start<F: Future<Output = ()>>(
+        serve: impl Fn(TcpStream) -> F + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
         let address = listener.local_addr().expect("bound");
         let task = tokio::task::spawn_local(async move {
@@ -249,17 +251,21 @@ impl Origin {
 }
 
 /// A federation of clusters with one gateway each, and one service.
-struct World {
+pub(crate) struct World {
     issuers: BTreeMap<&'static str, Issuer>,
-    gateways: BTreeMap<&'static str, Gateway>,
+    pub(crate) gateways: BTreeMap<&'static str, Gateway>,
     endpoints: BTreeMap<&'static str, SocketAddr>,
     allowed: Option<String>,
     virtual_ips: Vec<IpAddr>,
+    pub(crate) protocol: AppProtocol,
+    /// What the caller that is allowed may do; empty for everything.
+    pub(crate) operations: Vec<AccessOperation>,
+    pub(crate) rules: Vec<RouteRule>,
 }
 
-struct Gateway {
-    worker: Worker,
-    metrics: Arc<Metrics>,
+pub(crate) struct Gateway {
+    pub(crate) worker: Worker,
+    pub(crate) metrics: Arc<Metrics>,
     address: SocketAddr,
     commands: mpsc::Sender<Command>,
     task: tokio::task::JoinHandle<()>,
@@ -267,21 +273,21 @@ struct Gateway {
 
 impl Gateway {
     /// Stops in order.
-    fn stop(&mut self) -> tokio::task::JoinHandle<()> {
+    pub(crate) fn stop(&mut self) -> tokio::task::JoinHandle<()> {
         let within = Duration::from_secs(20);
         self.commands.try_send(Command::Stop { within }).expect("runs");
         std::mem::replace(&mut self.task, tokio::task::spawn_local(async {}))
     }
 
     /// Stops as if the host had lost power: no packet leaves, none is answered.
-    fn halt(&mut self) {
+    pub(crate) fn halt(&mut self) {
         self.task.abort();
         self.worker.inner.pool.endpoint().freeze();
     }
 }
 
 impl World {
-    fn new(clusters: &[&'static str]) -> Self {
+    pub(crate) fn new(clusters: &[&'static str]) -> Self {
         let issuer = |(serial, cluster): (u8, &&'static str)| {
             let domain = trust_domain(&name(cluster));
             let issuer = Issuer::create(&domain, [serial; 16], identity::now());
@@ -293,23 +299,26 @@ impl World {
             endpoints: BTreeMap::new(),
             allowed: None,
             virtual_ips: Vec::new(),
+            protocol: AppProtocol::Tcp,
+            operations: Vec::new(),
+            rules: Vec::new(),
         }
     }
 
-    fn serve(&mut self, cluster: &'static str, origin: &Origin) {
+    pub(crate) fn serve(&mut self, cluster: &'static str, origin: &Origin) {
         self.endpoints.insert(cluster, origin.address);
     }
 
-    fn unserve(&mut self, cluster: &'static str) {
+    pub(crate) fn unserve(&mut self, cluster: &'static str) {
         self.endpoints.remove(cluster);
     }
 
-    fn allow(&mut self, identity: &str) {
+    pub(crate) fn allow(&mut self, identity: &str) {
         self.allowed = Some(identity.to_owned());
     }
 
     /// Starts every gateway and waits until all are connected with all.
-    async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         let clusters: Vec<&'static str> = self.issuers.keys().copied().collect();
         for cluster in &clusters {
             let gateway = self.start_gateway(cluster);
@@ -366,7 +375,7 @@ impl World {
     }
 
     /// Puts the present state into service everywhere.
-    fn apply(&self) {
+    pub(crate) fn apply(&self) {
         for (cluster, gateway) in &self.gateways {
             let tables = Tables {
                 snapshot: Arc::new(self.snapshot()),
@@ -393,7 +402,7 @@ impl World {
         let port = ServicePort {
             name: None,
             port: PORT.try_into().expect("not 0"),
-            app_protocol: AppProtocol::Tcp,
+            app_protocol: self.protocol,
         };
         let entry = ServiceEntry {
             name: service(),
@@ -417,10 +426,14 @@ impl World {
             let policy = CompiledPolicy {
                 name: "who".parse().expect("valid"),
                 action: Action::Allow,
-                rules: vec![CompiledRule { from: vec![source], to: Vec::new() }],
+                rules: vec![CompiledRule { from: vec![source], to: self.operations.clone() }],
             };
             let access = AccessEntry { service: service(), policies: vec![policy] };
             snapshot.access.insert(service(), Access::Policies(access));
+        }
+        if !self.rules.is_empty() {
+            let routes = RouteEntry { service: service(), rules: self.rules.clone() };
+            snapshot.routes.insert(service(), routes);
         }
         snapshot
     }
@@ -443,7 +456,7 @@ impl World {
     }
 
     /// A workload of the cluster connects to the service.
-    async fn connect(&self, cluster: &str) -> TcpStream {
+    pub(crate) async fn connect(&self, cluster: &str) -> TcpStream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
         let address = listener.local_addr().expect("bound");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -451,10 +464,13 @@ impl World {
         let worker = &self.gateways[cluster].worker;
         let near = Near { stream, source, service: service(), port: PORT };
         let guard = worker.enter(Side::Near).expect("there is room");
-        let flow = crate::relay::serve_near(worker.clone(), near);
+        let (flows, protocol) = (worker.clone(), self.protocol);
         worker.spawn(async move {
             let _guard = guard;
-            flow.await;
+            match protocol {
+                AppProtocol::Tcp => crate::relay::serve_near(flows, near).await,
+                AppProtocol::Http => crate::http1::near::serve(flows, near).await,
+            }
         });
         client.expect("connects")
     }
@@ -468,17 +484,17 @@ fn name(cluster: &str) -> ClusterName {
     cluster.parse().expect("valid")
 }
 
-fn service() -> ServiceName {
+pub(crate) fn service() -> ServiceName {
     "books/reviews".parse().expect("valid")
 }
 
-async fn read_all(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub(crate) async fn read_all(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).await?;
     Ok(all)
 }
 
-async fn local(test: impl Future<Output = ()>) {
+pub(crate) async fn local(test: impl Future<Output = ()>) {
     let bounded = timeout(Duration::from_secs(60), test);
     LocalSet::new().run_until(bounded).await.expect("the test ends in its time");
 }

@@ -28,12 +28,6 @@ pub(crate) struct Field {
     kind: FieldKind,
 }
 
-impl Field {
-    pub(crate) fn kind(&self) -> FieldKind {
-        self.kind
-    }
-}
-
 /// The fields of one head in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Fields {
@@ -71,14 +65,11 @@ impl Fields {
             .map(|field| (field.kind, field.name.get(&self.head), field.value.get(&self.head)))
     }
 
-    /// The values of all fields with this name that are forwarded.
-    pub(crate) fn get<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    /// Names and values of the fields that the other end gets.
+    pub(crate) fn end_to_end(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.iter()
-            .filter(move |(kind, field_name, _)| {
-                !matches!(kind, FieldKind::HopByHop | FieldKind::Connection)
-                    && field_name.eq_ignore_ascii_case(name.as_bytes())
-            })
-            .map(|(_, _, value)| value)
+            .filter(|(kind, _, _)| !matches!(kind, FieldKind::HopByHop | FieldKind::Connection))
+            .filter_map(|(_, name, value)| Some((std::str::from_utf8(name).ok()?, value)))
     }
 
     pub(super) fn of_kind(&self, wanted: FieldKind) -> impl Iterator<Item = &[u8]> {

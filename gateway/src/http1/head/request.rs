@@ -8,7 +8,7 @@ use rialto_types::limits;
 use super::fields::{FieldKind, Fields, diagnose, is_token};
 use super::{Framing, Span, Version};
 use crate::http1::defect::Defect;
-use crate::http1::target::{self, PathForm};
+use crate::http1::target;
 
 /// A request's head of which every reader makes the same.
 #[derive(Debug)]
@@ -68,26 +68,22 @@ impl RequestHead {
         self.head.len()
     }
 
-    pub(crate) fn method(&self) -> &[u8] {
-        self.method.get(&self.head)
+    pub(crate) fn method(&self) -> &str {
+        text(self.method, &self.head)
     }
 
     /// Starts with `/`, or is `*`.
-    pub(crate) fn path(&self) -> &[u8] {
-        let path = self.path.get(&self.head);
+    pub(crate) fn path(&self) -> &str {
+        let path = text(self.path, &self.head);
         if !path.is_empty() {
             return path;
         }
         // An absolute form without a path asks OPTIONS about the server (RFC 9112 section 3.2.4).
-        if self.method() == b"OPTIONS" && self.query.is_none() { b"*" } else { b"/" }
+        if self.method() == "OPTIONS" && self.query.is_none() { "*" } else { "/" }
     }
 
-    pub(crate) fn query(&self) -> Option<&[u8]> {
-        self.query.map(|query| query.get(&self.head))
-    }
-
-    pub(crate) fn path_form(&self) -> PathForm {
-        target::path_form(self.path())
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.query.map(|query| text(query, &self.head))
     }
 
     /// Absent only in HTTP/1.0.
@@ -124,19 +120,23 @@ impl RequestHead {
 
     /// RFC 9110 section 9.2.2: doing it twice has the effect of doing it once.
     pub(crate) fn is_idempotent(&self) -> bool {
-        matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+        matches!(self.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
     }
 
     pub(crate) fn is_head_request(&self) -> bool {
-        self.method() == b"HEAD"
+        self.method() == "HEAD"
     }
 
     /// The W3C trace context, passed through as it came; absent if repeated, as that document says.
-    pub(crate) fn trace_parent(&self) -> Option<&[u8]> {
+    pub(crate) fn trace_parent(&self) -> Option<&str> {
         let mut values = self.fields.of_kind(FieldKind::TraceParent);
-        let value = values.next()?;
+        let value = std::str::from_utf8(values.next()?).ok()?;
         values.next().is_none().then_some(value)
     }
+}
+
+fn text(span: Span, head: &[u8]) -> &str {
+    std::str::from_utf8(span.get(head)).expect("methods and targets were checked to be ASCII")
 }
 
 fn check_host<'a>(
