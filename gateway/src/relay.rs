@@ -171,10 +171,15 @@ impl Attempt<'_> {
                 return Tries::Elsewhere;
             }
         };
-        let within = opened.connection.answer_time_max();
-        match timeout(within, header::read_answer(&mut opened.recv)).await {
-            Ok(answer) => self.take_answer(answer, opened, peer),
-            Err(_) => {
+        let Opened { recv, connection, .. } = &mut opened;
+        let answer = tokio::select! {
+            biased;
+            answer = header::read_answer(recv) => Some(answer),
+            () = connection.unanswered() => None,
+        };
+        match answer {
+            Some(answer) => self.take_answer(answer, opened, peer),
+            None => {
                 self.worker.suspect(peer);
                 self.tried.push(Tried::Gateway(peer.clone()));
                 Tries::Silent(opened)

@@ -24,9 +24,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use rialto_types::limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, sleep};
 
 /// Chunks taken from a stream in one call; one `writev` carries as many.
 pub const CHUNKS_PER_READ: usize = 128;
@@ -274,6 +275,22 @@ impl Connection {
         limits::SILENCE_MIN.max(limits::SILENCE_ROUND_TRIPS * self.stats().round_trip)
     }
 
+    /// Resolves when it is time to look elsewhere for an answer: after `answer_time_max` if the
+    /// peer was not heard at all in its second half. A peer that is heard is only busy and gets
+    /// longer, or a burst of flows would be tried everywhere at once.
+    pub async fn unanswered(&self) {
+        let half = self.answer_time_max() / 2;
+        let latest = Instant::now() + limits::SLOW_ANSWER_TIME_MAX;
+        loop {
+            sleep(half).await;
+            let heard = self.stats().bytes_received;
+            sleep(half).await;
+            if self.stats().bytes_received == heard || Instant::now() >= latest {
+                return;
+            }
+        }
+    }
+
     /// How long nothing has been received, in steps of the watch.
     pub fn silence(&self) -> Duration {
         match &self.carrier {
@@ -489,6 +506,7 @@ impl AsyncWrite for SendStream {
 #[derive(Debug)]
 pub struct RecvStream {
     inner: RecvCarrier,
+    /// Chunks that come before what the carrier has.
     unread: VecDeque<Bytes>,
     _half: Half,
 }
@@ -510,6 +528,7 @@ impl RecvStream {
         context: &mut Context<'_>,
         chunks: &mut [Bytes],
     ) -> Poll<Result<Option<usize>, StreamError>> {
+        self.unread.retain(|chunk| !chunk.is_empty());
         if !self.unread.is_empty() {
             let mut count = 0;
             while count < chunks.len()
@@ -545,6 +564,30 @@ impl RecvStream {
         }
     }
 
+    /// Waits for one more chunk and keeps it unread; `false` at the end of this direction.
+    async fn gather(&mut self) -> Result<bool, StreamError> {
+        let mut chunk = [Bytes::new()];
+        let count = std::future::poll_fn(|context| match &mut self.inner {
+            RecvCarrier::Quic(stream) => stream.poll_read_chunks(context, &mut chunk),
+        });
+        let is_open = count.await?.is_some();
+        self.unread.push_back(std::mem::take(&mut chunk[0]));
+        Ok(is_open)
+    }
+
+    /// All that is unread, in one piece to take from the front of.
+    fn gathered(&mut self) -> &mut Bytes {
+        if self.unread.len() > 1 {
+            let mut joined = BytesMut::new();
+            self.unread.drain(..).for_each(|chunk| joined.extend_from_slice(&chunk));
+            self.unread.push_back(joined.freeze());
+        }
+        if self.unread.is_empty() {
+            self.unread.push_back(Bytes::new());
+        }
+        &mut self.unread[0]
+    }
+
     /// Tells the peer that nothing more will be read, and why.
     pub fn stop(&mut self, code: ResetCode) {
         self.unread.clear();
@@ -561,6 +604,7 @@ impl AsyncRead for RecvStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.unread.retain(|chunk| !chunk.is_empty());
         if let Some(chunk) = this.unread.front_mut() {
             let count = chunk.len().min(buffer.remaining());
             buffer.put_slice(&chunk[..count]);

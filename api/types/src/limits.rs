@@ -281,6 +281,8 @@ pub const RETRY_BUDGET_BURST: u32 = 50;
 /// `SILENCE_ROUND_TRIPS` is passed over (design.md 3).
 pub const SILENCE_MIN: Duration = Duration::from_millis(200);
 pub const SILENCE_ROUND_TRIPS: u32 = 3;
+/// The same where the peer is heard and only its answer is late: its endpoints get a second each.
+pub const SLOW_ANSWER_TIME_MAX: Duration = Duration::from_millis(1_500);
 /// After an answer that closes the connection, what the client still sends is read and dropped up
 /// to these bounds, so that a reset does not destroy the answer on its way.
 pub const HTTP_LINGER: Duration = Duration::from_secs(2);

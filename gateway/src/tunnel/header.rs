@@ -458,29 +458,21 @@ pub async fn read_answer(stream: &mut RecvStream) -> Result<Answer, ReadError> {
     Answer::decode(kind, &fields).map_err(ReadError::Header)
 }
 
+/// What was read of an unfinished header stays in the stream: the caller may give up waiting and
+/// come back.
 async fn read_frame(stream: &mut RecvStream) -> Result<(u8, Bytes), ReadError> {
-    let mut frame = Bytes::new();
     loop {
-        if let Some((kind, length)) = decode_prefix(&frame).map_err(ReadError::Header)?
-            && frame.len() >= PREFIX_BYTES + length
+        let waiting = stream.gathered();
+        if let Some((kind, length)) = decode_prefix(waiting).map_err(ReadError::Header)?
+            && waiting.len() >= PREFIX_BYTES + length
         {
-            frame.advance(PREFIX_BYTES);
-            let fields = frame.split_to(length);
-            stream.unread(frame);
-            return Ok((kind, fields));
+            waiting.advance(PREFIX_BYTES);
+            return Ok((kind, waiting.split_to(length)));
         }
-        let chunk = match stream.read_chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return Err(ReadError::Header(Error::Truncated)),
+        match stream.gather().await {
+            Ok(true) => {}
+            Ok(false) => return Err(ReadError::Header(Error::Truncated)),
             Err(error) => return Err(ReadError::Stream(error)),
-        };
-        if frame.is_empty() {
-            frame = chunk;
-        } else {
-            let mut joined = BytesMut::with_capacity(frame.len() + chunk.len());
-            joined.put_slice(&frame);
-            joined.put_slice(&chunk);
-            frame = joined.freeze();
         }
     }
 }

@@ -156,6 +156,24 @@ async fn refused_before_any_payload_and_read_too_far_is_put_back() {
 }
 
 #[tokio::test]
+async fn a_header_in_pieces_survives_a_reader_that_gives_up_and_comes_back() {
+    let (near, far) = connected().await;
+    let (mut send, _recv) = near.open().await.expect("opens");
+    let answer = Answer::Refused(Refusal::new(RefusalCode::Denied, "rule 3")).encode();
+    send.write_chunk(answer.slice(..5)).await.expect("writes");
+    let (_far_send, mut far_recv) = far.accept().await.expect("accepts");
+    let given_up = tokio::select! {
+        answer = header::read_answer(&mut far_recv) => Some(answer),
+        () = far_recv_has(&far) => None,
+    };
+    assert!(given_up.is_none());
+    send.write_all_chunks(&mut [answer.slice(5..), "rest".into()]).await.expect("writes");
+    let read = header::read_answer(&mut far_recv).await.expect("whole");
+    assert!(matches!(read, Answer::Refused(refusal) if refusal.reason == "rule 3"));
+    assert_eq!(far_recv.read_chunk().await.expect("reads"), Some("rest".into()));
+}
+
+#[tokio::test]
 async fn a_stream_that_does_not_start_with_a_header_is_an_error() {
     let (near, far) = connected().await;
     for (bytes, expect) in [
@@ -263,6 +281,16 @@ async fn a_silent_peer_is_dead_after_its_bound() {
     assert!(passed <= Duration::from_secs(3), "{passed:?}");
     assert_eq!(dialled.open().await.expect_err("it is closed"), lost);
     drop((send, recv));
+}
+
+/// Resolves some turns after the connection was idle, so that all that came was read.
+async fn far_recv_has(connection: &Connection) {
+    while connection.stats().bytes_received == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Passes datagrams on between one client and one server, until it is stopped.
