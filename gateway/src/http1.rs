@@ -13,7 +13,7 @@
 //!
 //! Only `side`, `origin`, `near` and `far` touch sockets and streams.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 mod answer;
 mod body;
@@ -35,6 +35,8 @@ mod target;
 pub(crate) struct State {
     pub(crate) origins: origin::Origins,
     budget: RefCell<budget::Budget>,
+    /// Shorter in tests.
+    timeouts: Cell<exchange::Timeouts>,
 }
 
 #[cfg(test)]

@@ -27,9 +27,9 @@ impl Answer {
         Self { status: defect.status(), ..answer }
     }
 
-    pub(crate) fn of_slow_head() -> Self {
-        let text = "the request's head did not arrive in time; is the client's network all right?";
-        Self { status: 408, ..Self::new(Code::RequestMalformed, "slow_head", text) }
+    pub(crate) fn of_slow_request() -> Self {
+        let text = "the request did not arrive in time; is the client's network all right?";
+        Self { status: 408, ..Self::new(Code::RequestMalformed, "slow_request", text) }
     }
 
     pub(crate) fn encode(&self, connection: ClientConnection, answers_head_request: bool) -> Bytes {

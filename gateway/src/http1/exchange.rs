@@ -199,6 +199,8 @@ pub(crate) enum Failure {
     BadResponse(Defect),
     /// The content of the request is not valid, and the response has not begun.
     BadRequest(Defect),
+    /// The content of the request stopped coming; the response has not begun.
+    SlowRequest,
     /// The client broke its connection, reads too slowly, or broke the rules amid its answer.
     ClientGone,
     /// The response has begun to reach the client and cannot be completed.
@@ -248,6 +250,8 @@ struct Progress {
     answered: Cell<bool>,
     /// The status that has begun to reach the client.
     begun: Cell<Option<u16>>,
+    /// A read of the client's content waits.
+    awaits_content: Cell<bool>,
     /// A write to the client waits.
     client_is_slow: Cell<bool>,
     moved: Cell<u64>,
@@ -276,8 +280,11 @@ impl Progress {
     }
 
     fn standstill(&self) -> Failure {
-        if self.client_is_slow.get() {
+        if self.client_is_slow.get() || (self.awaits_content.get() && self.begun.get().is_some()) {
             return Failure::ClientGone;
+        }
+        if self.awaits_content.get() {
+            return Failure::SlowRequest;
         }
         self.or_interrupted(Failure::TimedOut)
     }
@@ -304,7 +311,10 @@ async fn upload<C: Source>(
     let mut has_more = request.source.has_unread();
     loop {
         if !request.body.is_complete() && has_more {
-            match request.source.read(&mut inbox).await {
+            progress.awaits_content.set(true);
+            let arrived = request.source.read(&mut inbox).await;
+            progress.awaits_content.set(false);
+            match arrived {
                 Ok(true) => request.take(&mut inbox, &mut out).map_err(NotSent::Defect)?,
                 Ok(false) => return Err(NotSent::Defect(Defect::Truncated)),
                 Err(_) => return Err(NotSent::Client),

@@ -36,7 +36,7 @@ pub(crate) async fn serve(
 ) {
     let mut source = TunnelSource::new(recv);
     let mut sink = TunnelSink::new(send);
-    let timeouts = Timeouts::default();
+    let timeouts = worker.http().timeouts.get();
     let mut inbox = Chunks::default();
     let head = exchange::read_request_head(&mut source, &mut inbox);
     let head = match timeout(timeouts.head, head).await {
@@ -163,6 +163,11 @@ async fn conclude(
         Failure::BadRequest(defect) => {
             flow.fail(defect.code(), defect.label());
             sink.reset(ResetCode::Protocol);
+            return None;
+        }
+        Failure::SlowRequest => {
+            flow.fail(Code::RequestMalformed, "slow_request");
+            sink.reset(ResetCode::TimedOut);
             return None;
         }
         Failure::ClientGone => {

@@ -25,7 +25,7 @@ use super::exchange::{self, Failure, Request, Response, Silence, Terms, Timeouts
 use super::head::RequestHead;
 use super::hop::{self, ClientConnection};
 use super::origin;
-use super::side::{Chunks, Sink, TcpSink, TcpSource, TunnelSink, TunnelSource};
+use super::side::{Chunks, Sink, Source, TcpSink, TcpSource, TunnelSink, TunnelSource};
 use crate::access_log::HttpRecord;
 use crate::ingress::Near;
 use crate::observe::Flow;
@@ -46,7 +46,7 @@ pub(crate) async fn serve(worker: Worker, near: Near) {
             port,
             source: TcpSource::new(reader),
             sink: TcpSink::new(writer),
-            timeouts: Timeouts::default(),
+            timeouts: worker.http().timeouts.get(),
         };
         client.serve_requests().await
     };
@@ -94,6 +94,11 @@ impl Client<'_> {
 
     /// Waits for a request; `None` if the connection ends instead.
     async fn next_head(&mut self) -> Result<Option<RequestHead>, Answer> {
+        let mut inbox = Chunks::default();
+        let begin = async {
+            self.source.rest().await;
+            matches!(self.source.read(&mut inbox).await, Ok(true))
+        };
         let idle = async {
             tokio::select! {
                 () = sleep(self.timeouts.client_idle) => {}
@@ -103,14 +108,15 @@ impl Client<'_> {
         };
         tokio::select! {
             biased;
-            () = self.source.rest() => {}
+            arrived = begin => if !arrived {
+                return Ok(None);
+            },
             () = idle => return Ok(None),
         }
-        let mut inbox = Chunks::default();
         let head = exchange::read_request_head(&mut self.source, &mut inbox);
         match timeout(self.timeouts.head, head).await {
             Ok(head) => head.map_err(Answer::of_defect),
-            Err(_) => Err(Answer::of_slow_head()),
+            Err(_) => Err(Answer::of_slow_request()),
         }
     }
 
@@ -360,9 +366,11 @@ impl Placing<'_> {
             tracing::debug!(%peer, %error, "stream not opened");
             Failure::NotAccepted
         })?;
-        let tried_too: Vec<Tried> =
-            self.tried.iter().cloned().chain([Tried::Gateway(peer.clone())]).collect();
-        let has_alternative = || self.choose(&tried_too).is_ok();
+        let has_alternative = || {
+            let asked = [Tried::Gateway(peer.clone())];
+            let tried: Vec<Tried> = self.tried.iter().cloned().chain(asked).collect();
+            self.choose(&tried).is_ok()
+        };
         let silence = Silence {
             duration_max: opened.connection.answer_time_max(),
             has_alternative: &has_alternative,
@@ -418,6 +426,9 @@ impl Placing<'_> {
                 self.last = Some(Answer::new(code, reason, refusal.reason));
             }
             Failure::Silent => {
+                let text = "a gateway of the service's cluster was silent; is that cluster in \
+                            reach?";
+                self.last = Some(Answer::new(Code::UpstreamTimeout, "silence", text));
                 self.tried.push(target.as_tried());
                 if let Target::Remote(peer) = target {
                     self.worker.suspect(peer);
@@ -449,6 +460,7 @@ impl Placing<'_> {
                 return Err(Ended::answer(Code::UpstreamFailed, defect.label(), text));
             }
             Failure::BadRequest(defect) => return Err(Ended::Answer(Answer::of_defect(defect))),
+            Failure::SlowRequest => return Err(Ended::Answer(Answer::of_slow_request())),
             Failure::ClientGone => return Err(Ended::ClientGone),
             Failure::Interrupted { status } => return Err(Ended::Interrupted { status }),
         }

@@ -140,6 +140,7 @@ pub(crate) fn outcome_of(result: &Result<Response, Failure>) -> Option<Outcome> 
             | Failure::Silent
             | Failure::NotAccepted
             | Failure::BadRequest(_)
+            | Failure::SlowRequest
             | Failure::ClientGone,
         ) => None,
     }

@@ -135,7 +135,8 @@ impl<'a> TcpSource<'a> {
         Self { half, buffer: BytesMut::new(), unread: Chunks::default(), read_bytes }
     }
 
-    /// Waits for bytes, or the end, without a buffer: most connections are idle most of the time.
+    /// Waits, without a buffer, until a read is likely to find something: most connections are idle
+    /// most of the time.
     pub(crate) async fn rest(&mut self) {
         if self.unread.is_empty() {
             self.read_bytes = limits::HTTP_READ_BYTES_MIN;

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::exchange::Timeouts;
 use crate::metrics::{Side, SideReason};
 use crate::worker::tests::{Origin, World, local, read_all, service};
 
@@ -376,6 +377,39 @@ async fn old_clients_get_plain_answers_and_an_end() {
         assert_eq!(String::from_utf8_lossy(&answer), expect);
         let request = origin.requests.borrow().last().cloned().expect("one request");
         assert!(request.contains("host: reviews.books.svc.clusterset.local\r\n"), "{request}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slow_client_is_told_so_and_an_idle_one_is_let_go() {
+    local(async {
+        let origin = Server::start(|request| ok(&request)).await;
+        let world = World::with(&[("west", &origin)]).await;
+        let short = Duration::from_millis(20);
+        let http = world.gateways["east"].worker.http();
+        let timeouts = http.timeouts.get();
+        http.timeouts.set(Timeouts {
+            head: short,
+            client_idle: short,
+            response: short,
+            ..timeouts
+        });
+
+        let mut idle = Client::of(&world).await;
+        assert_eq!(read_all(&mut idle.stream).await.expect("an end").len(), 0);
+        let mut slow = Client::of(&world).await;
+        slow.send(&GET[..20]).await;
+        let (status, content) = slow.answer().await;
+        assert_eq!(status, 408, "{content}");
+        assert_eq!(read_all(&mut slow.stream).await.expect("an end").len(), 0);
+        let mut slow = Client::of(&world).await;
+        slow.send(&POST[..POST.len() - 1]).await;
+        let (status, content) = slow.answer().await;
+        assert_eq!(status, 408, "{content}");
+        let mut quick = Client::of(&world).await;
+        quick.send(GET).await;
+        assert_eq!(quick.answer().await, (200, GET.into()), "others do not wait");
     })
     .await;
 }

@@ -175,6 +175,10 @@ async fn content_that_breaks_the_rules_ends_the_request() {
     case.content = vec![Step::Bytes("hi"), Step::End];
     assert_eq!(case.run().await, Err(Failure::BadRequest(Defect::Truncated)));
     let mut case = Case::new(POST, [Step::Wait]);
+    case.content = vec![Step::Bytes("hi"), Step::Wait];
+    case.timeouts.response = Duration::from_millis(1);
+    assert_eq!(case.run().await, Err(Failure::SlowRequest));
+    let mut case = Case::new(POST, [Step::Wait]);
     case.content = vec![Step::Break];
     assert_eq!(case.run().await, Err(Failure::ClientGone));
 }
