@@ -88,6 +88,7 @@ pub struct Options {
     pub folder: PathBuf,
     pub timing: Timing,
     pub snapshot_interval_entries: u64,
+    log_sizes: log::Sizes,
 }
 
 /// What this start may find in the folder.
@@ -130,6 +131,7 @@ impl Options {
             folder,
             timing: Timing::default(),
             snapshot_interval_entries: RAFT_SNAPSHOT_INTERVAL_ENTRIES,
+            log_sizes: log::Sizes::default(),
         }
     }
 }

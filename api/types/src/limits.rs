@@ -356,8 +356,11 @@ pub const RAFT_UNCOMMITTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const RAFT_COMMITTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Entries applied between two snapshots: what a restart reads again.
 pub const RAFT_SNAPSHOT_INTERVAL_ENTRIES: u64 = 10_000;
-/// Entries kept below a snapshot, so that a member that was away shortly needs no snapshot.
-pub const RAFT_TRAILING_ENTRIES: u64 = 2_000;
+/// Bytes of commands between two snapshots: memory of every member, which holds them all.
+pub const RAFT_SNAPSHOT_INTERVAL_BYTES: usize = 64 * 1024 * 1024;
+/// Entries and bytes kept below a snapshot, so that a member that was away shortly needs none.
+pub const RAFT_TRAILING_ENTRIES: usize = 2_000;
+pub const RAFT_TRAILING_BYTES: usize = 16 * 1024 * 1024;
 /// A snapshot file; sender and receiver hold one in memory.
 pub const RAFT_SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Pieces in which a snapshot file travels.

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use raft::eraftpb::ConfState;
-use rialto_types::limits::RAFT_TRAILING_ENTRIES;
+use rialto_types::limits::{
+    RAFT_SNAPSHOT_INTERVAL_BYTES, RAFT_TRAILING_BYTES, RAFT_TRAILING_ENTRIES,
+};
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, OpenFolderError};
@@ -79,6 +81,7 @@ pub(super) struct Member {
     requests: Requests,
     applied: u64,
     snapshot_interval: u64,
+    bytes_since_snapshot: usize,
     /// The file of a snapshot whose message raft is about to judge.
     arrived: Option<Arrived>,
     last_contact: BTreeMap<MemberId, Instant>,
@@ -100,7 +103,7 @@ impl Member {
         mut machine: Box<dyn StateMachine>,
     ) -> Result<Member, StartError> {
         let id = options.member;
-        let sizes = log::Sizes::default();
+        let sizes = options.log_sizes;
         let (log, recovered) = match Log::open(disk.as_mut(), sizes)? {
             Some(opened) => opened,
             None => begin(options, disk.as_mut(), machine.as_ref(), sizes)?,
@@ -138,6 +141,7 @@ impl Member {
             peers: Box::new(NoPeers),
             applied,
             snapshot_interval: options.snapshot_interval_entries,
+            bytes_since_snapshot: 0,
             arrived: None,
             last_contact: BTreeMap::new(),
         })
@@ -211,8 +215,7 @@ impl Member {
             self.machine.batch_applied(self.applied);
         }
         self.requests.answer_reads(self.applied);
-        let since_snapshot = self.applied - self.node.storage().snapshot_info().position.index;
-        if since_snapshot >= self.snapshot_interval || self.node.storage().snapshot_wanted() {
+        if self.snapshot_is_due() {
             self.take_snapshot()?;
         }
         Ok(())
@@ -344,6 +347,7 @@ impl Member {
             .restore(position.index, &arrived.snapshot.state)
             .map_err(|source| Failure::Restore { index: position.index, source })?;
         self.applied = position.index;
+        self.bytes_since_snapshot = 0;
         self.requests.replaced(position.index);
         tracing::info!(index = position.index, "restored a snapshot from the leader");
         Ok(())
@@ -355,6 +359,7 @@ impl Member {
             let outcome = match what {
                 CommittedKind::Nothing => Outcome::Applied(Bytes::new()),
                 CommittedKind::Command(command) => {
+                    self.bytes_since_snapshot += command.len();
                     Outcome::Applied(self.machine.apply(index, &command).into())
                 }
                 CommittedKind::Membership(change) => {
@@ -379,6 +384,13 @@ impl Member {
         Ok(())
     }
 
+    fn snapshot_is_due(&self) -> bool {
+        let storage = self.node.storage();
+        self.applied - storage.snapshot_info().position.index >= self.snapshot_interval
+            || self.bytes_since_snapshot >= RAFT_SNAPSHOT_INTERVAL_BYTES
+            || storage.snapshot_wanted()
+    }
+
     fn take_snapshot(&mut self) -> Result<(), Failure> {
         let storage = self.node.storage();
         let info = storage.snapshot_info();
@@ -386,9 +398,7 @@ impl Member {
         if position.index <= info.position.index {
             return Ok(());
         }
-        let base_index =
-            self.applied.saturating_sub(RAFT_TRAILING_ENTRIES).max(storage.base().index);
-        let base = storage.position(base_index).unwrap_or(position);
+        let base = storage.base_before(self.applied, RAFT_TRAILING_ENTRIES, RAFT_TRAILING_BYTES);
         let conf_state = self.node.members().conf_state.clone();
         let snapshot = Snapshot { position, conf_state, state: self.machine.snapshot() };
         snapshot::save(self.disk.as_mut(), position, &snapshot.encode())?;
@@ -400,6 +410,7 @@ impl Member {
         self.log.append(self.disk.as_mut(), batch)?;
         self.log.compact(self.disk.as_mut())?;
         snapshot::remove_old(self.disk.as_mut(), position)?;
+        self.bytes_since_snapshot = 0;
         let info = SnapshotInfo { position, conf_state: snapshot.conf_state };
         self.node.set_snapshot(info, base);
         tracing::debug!(index = position.index, "took a snapshot");

@@ -8,6 +8,9 @@ use raft::{GetEntriesContext, RaftState, Storage, StorageError};
 
 use super::log::{Position, Recovered, discard_below};
 
+#[cfg(test)]
+mod tests;
+
 /// Holds only what the log has made durable; the node adds to it after each flush.
 #[derive(Debug)]
 pub(super) struct DurableState {
@@ -82,10 +85,6 @@ impl DurableState {
         self.snapshot_wanted.get()
     }
 
-    pub(super) fn base(&self) -> Position {
-        self.base
-    }
-
     pub(super) fn last(&self) -> Position {
         self.entries
             .last()
@@ -99,6 +98,19 @@ impl DurableState {
         }
         let at = index.checked_sub(self.base.index + 1)?;
         self.entries.get(at as usize).map(|entry| Position { index, term: entry.term })
+    }
+
+    /// The base that leaves no more than this before `index`, and nothing that is kept already.
+    pub(super) fn base_before(&self, index: u64, entries: usize, bytes: usize) -> Position {
+        let end = (index.saturating_sub(self.base.index) as usize).min(self.entries.len());
+        let mut left = bytes;
+        let fits = |entry: &&Entry| {
+            let remaining = left.checked_sub(entry.data.len());
+            left = remaining.unwrap_or(0);
+            remaining.is_some()
+        };
+        let kept = self.entries[..end].iter().rev().take(entries).take_while(fits).count();
+        self.position(self.base.index + (end - kept) as u64).unwrap_or(self.base)
     }
 
     fn compact(&mut self, base: Position) {

@@ -3,6 +3,7 @@ use super::member::{Failure, StartError};
 use super::{Error, Event, MembershipError, Role, Start};
 use cluster::{Cluster, id};
 
+mod chaos;
 pub(super) mod cluster;
 mod thread;
 

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::super::disk::Disk;
 use super::super::disk::memory::MemoryDisk;
+use super::super::log::Sizes;
 use super::super::member::{Failure, Member, StartError};
 use super::super::transport::{Peers, Unreachable};
 use super::super::{
@@ -27,8 +28,15 @@ pub(super) struct Cluster {
     pub(super) snapshot_interval: u64,
     network: Network,
     isolated: BTreeSet<u64>,
+    /// One message in so many is lost; zero for none.
+    loss: u64,
+    random: Random,
     now: Instant,
 }
+
+/// Linear congruential, so that a seed repeats a run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Random(u64);
 
 /// Remembers every command, with its index.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +72,8 @@ impl Cluster {
             snapshot_interval: 1_000,
             network: Network::default(),
             isolated: BTreeSet::new(),
+            loss: 0,
+            random: Random::default(),
             now: Instant::now(),
         }
     }
@@ -94,6 +104,7 @@ impl Cluster {
         let election = 10 + 3 * member as usize;
         options.timing = Timing { election_ticks: election..election + 1, ..Timing::default() };
         options.snapshot_interval_entries = self.snapshot_interval;
+        options.log_sizes = Sizes { segment: 64 * 1024, frame: 16 * 1024 };
         let machine = Box::new(words.clone());
         let mut opened = Member::open(&options, Box::new(disk.clone()), machine)?;
         opened.connect(Box::new(Outlet { member, network: self.network.clone(), disk }));
@@ -114,6 +125,12 @@ impl Cluster {
 
     pub(super) fn heal(&mut self) {
         self.isolated.clear();
+        self.loss = 0;
+    }
+
+    pub(super) fn lose_one_in(&mut self, loss: u64, seed: u64) {
+        self.loss = loss;
+        self.random = Random::new(seed);
     }
 
     pub(super) fn tick(&mut self, ticks: usize) {
@@ -148,7 +165,9 @@ impl Cluster {
     pub(super) fn deliver(&mut self) {
         loop {
             let Some(sent) = self.network.lock().pop_front() else { return };
-            let cut = self.isolated.contains(&sent.from)
+            let lost = self.loss != 0 && self.random.below(self.loss) == 0;
+            let cut = lost
+                || self.isolated.contains(&sent.from)
                 || self.isolated.contains(&sent.to)
                 || !self.members.contains_key(&sent.to);
             let delivered = !cut;
@@ -237,6 +256,18 @@ impl Cluster {
     fn fail(&mut self, member: u64, failure: Failure) {
         self.members.remove(&member);
         self.failures.insert(member, failure);
+    }
+}
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
     }
 }
 
