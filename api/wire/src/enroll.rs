@@ -121,7 +121,7 @@ pub async fn redeem(
     let fingerprint: Fingerprint = token.fingerprint.parse().map_err(|_| malformed())?;
     let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
     let request = KeyRequest::new().map_err(Error::Key)?;
-    let mut client =
+    let client =
         JoinClient::new(transport::connect_pinned(token.bridges.clone(), fingerprint, member));
     let message = RedeemRequest {
         token_name: token.name.to_string(),
@@ -130,7 +130,11 @@ pub async fn redeem(
         id: id.to_string(),
         address: address.to_owned(),
     };
-    let mut credentials = persist(async || client.redeem(message.clone()).await).await?;
+    let mut credentials = persist(|| {
+        let (mut client, message) = (client.clone(), message.clone());
+        async move { client.redeem(message).await }
+    })
+    .await?;
     let member = credentials.member.take();
     let domain = token.cluster.as_ref().map_or_else(bridge_trust_domain, trust_domain);
     let contacts =
@@ -148,13 +152,17 @@ pub async fn redeem(
 /// agent does not answer.
 pub async fn first(socket: &Path, role: Role, id: &InstanceId) -> Result<Enrolled, Error> {
     let request = KeyRequest::new().map_err(Error::Key)?;
-    let mut client = LocalJoinClient::new(transport::connect_local(socket.to_owned()));
+    let client = LocalJoinClient::new(transport::connect_local(socket.to_owned()));
     let message = FirstRequest {
         role: role.to_string(),
         id: id.to_string(),
         certificate_request: request.csr().to_vec().into(),
     };
-    let local = persist(async || client.first(message.clone()).await).await?;
+    let local = persist(|| {
+        let (mut client, message) = (client.clone(), message.clone());
+        async move { client.first(message).await }
+    })
+    .await?;
     let foreign = || Error::Foreign(local.cluster.clone());
     let cluster: ClusterName = local.cluster.parse().map_err(|_| foreign())?;
     let expected = SpiffeId::part(&trust_domain(&cluster), role, id);
@@ -270,9 +278,10 @@ fn enroll(
 }
 
 /// Calls until there is an answer that more calls would not change.
-async fn persist<T>(
-    mut call: impl AsyncFnMut() -> Result<tonic::Response<T>, tonic::Status>,
-) -> Result<T, Error> {
+async fn persist<T, F>(mut call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+{
     let mut backoff = Backoff::default();
     let mut is_told = false;
     loop {

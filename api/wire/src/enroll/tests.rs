@@ -98,7 +98,8 @@ async fn calls_persist_until_the_answer_is_final() {
         Err(problem_status(&Problem::new(Code::TokenUsed, "again"))),
         Err(tonic::Status::unavailable("nobody is there")),
     ];
-    let answer = persist(async || answers.pop().unwrap_or(Ok(tonic::Response::new(())))).await;
+    let answer =
+        persist(|| std::future::ready(answers.pop().unwrap_or(Ok(tonic::Response::new(()))))).await;
     let Err(Error::Refused(problem)) = answer else { panic!("not refused: {answer:?}") };
     assert_eq!(problem.code, Code::TokenUsed);
 }
