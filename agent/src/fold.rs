@@ -79,6 +79,10 @@ impl Fold {
         self.gateways = gateways;
     }
 
+    pub fn gateways(&self) -> &BTreeMap<InstanceId, SocketAddr> {
+        &self.gateways
+    }
+
     /// Makes the documents anew after any number of inputs.
     pub fn refresh(&mut self) -> Changed {
         let Some(registry) = &self.registry else { return Changed::default() };

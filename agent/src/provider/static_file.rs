@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rialto_types::limits;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::provider::{Event, Fault, Provider};
@@ -23,6 +24,8 @@ pub struct StaticFile {
     path: PathBuf,
     next_look: Option<Instant>,
     seen: Seen,
+    /// The look under way; kept here so that a dropped `next` does not lose it.
+    looking: Option<JoinHandle<(Seen, Option<Event>)>>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,7 +46,7 @@ struct Stamp {
 
 impl StaticFile {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), next_look: None, seen: Seen::default() }
+        Self { path: path.into(), next_look: None, seen: Seen::default(), looking: None }
     }
 
     /// Reads the file if it changed, and tells what differs from the last time.
@@ -75,9 +78,12 @@ impl Provider for StaticFile {
             if let Some(at) = self.next_look {
                 sleep_until(at).await;
             }
-            // A look that is dropped half-way leaves an empty `seen`, so that the next one reads.
-            let (path, seen) = (self.path.clone(), std::mem::take(&mut self.seen));
-            let looked = tokio::task::spawn_blocking(move || Self::look(&path, seen)).await;
+            let looking = self.looking.get_or_insert_with(|| {
+                let (path, seen) = (self.path.clone(), std::mem::take(&mut self.seen));
+                tokio::task::spawn_blocking(move || Self::look(&path, seen))
+            });
+            let looked = looking.await;
+            self.looking = None;
             self.next_look = Some(Instant::now() + limits::STATIC_FILE_POLL);
             let (seen, event) = looked.expect("reading the registry file does not panic");
             self.seen = seen;

@@ -146,6 +146,11 @@ pub const STATIC_FILE_FAULTS_MAX: usize = 20;
 /// `GRPC_MESSAGE_BYTES_MAX`, at up to 200 bytes each.
 pub const ENDPOINTS_PER_CLUSTER_MAX: usize = 20_000;
 pub const CALLERS_PER_CLUSTER_MAX: usize = 20_000;
+/// A gateway that is gone is still reported this long: longer than a restart, and its peers notice a
+/// dead one within seconds by themselves.
+pub const GATEWAY_FORGOTTEN: Duration = Duration::from_secs(60);
+/// Results of health checks, and gateways' comings and goings, that wait for the agent's loop.
+pub const AGENT_EVENTS_MAX: usize = 1_024;
 /// Active health checks that run at once; more wait for a free place.
 pub const CHECKS_CONCURRENT_MAX: usize = 256;
 /// Time between two checks of an endpoint: with two failures a dead one is left within 5 s, and
