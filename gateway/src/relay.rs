@@ -315,7 +315,11 @@ async fn admit(
     let snapshot = worker.tables().snapshot;
     match authorize::check_caller(&snapshot, &peer.cluster, open.caller.clone()) {
         Ok(caller) => Ok(Admitted { guard, open, caller }),
-        Err(refusal) => Err(Some(convert(&refusal))),
+        Err(refusal) => {
+            // A gateway with a good certificate lies: somebody has to look at that cluster.
+            tracing::warn!(%peer, reason = %refusal, "caller stated by a peer is not believed");
+            Err(Some(convert(&refusal)))
+        }
     }
 }
 

@@ -124,6 +124,8 @@ impl Worker {
 
     fn export(&self, reports: &BTreeMap<PeerId, (i64, f64, u64)>) {
         let metrics = self.metrics();
+        let dropped = i64::try_from(self.access_log().dropped()).unwrap_or(i64::MAX);
+        metrics.access_log_dropped.set(dropped);
         metrics.peer_connections.clear();
         metrics.peer_round_trip.clear();
         metrics.peer_packets_lost.clear();

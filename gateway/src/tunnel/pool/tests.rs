@@ -1,4 +1,4 @@
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::LocalSet;
 
 use super::*;
@@ -9,7 +9,7 @@ use crate::tunnel::tests::{Authority, endpoint};
 struct Gateway {
     id: PeerId,
     pool: Pool,
-    events: UnboundedReceiver<Event>,
+    events: Receiver<Event>,
 }
 
 impl Gateway {
@@ -25,7 +25,7 @@ impl Gateway {
         admits: fn(&str) -> bool,
     ) -> Self {
         let id = peer(cluster, gateway);
-        let (sender, events) = unbounded_channel();
+        let (sender, events) = channel(1_024);
         let pool = Pool::start(
             endpoint(&authority.tls(&format!("{gateway}.{cluster}.rialto"))),
             id.gateway.clone(),
@@ -34,7 +34,7 @@ impl Gateway {
                 if admits(peer.cluster.as_str()) { Ok(peer) } else { Err("not one of us".into()) }
             }),
             Box::new(move |event| {
-                let _ = sender.send(event);
+                let _ = sender.try_send(event);
             }),
         );
         Self { id, pool, events }
