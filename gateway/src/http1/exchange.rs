@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use rialto_types::limits;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -130,7 +131,8 @@ pub(crate) struct Terms<'a> {
 /// How long the peer may take to accept or refuse.
 #[derive(Clone, Copy)]
 pub(crate) struct Silence<'a> {
-    pub(crate) duration_max: Duration,
+    /// Resolves when it is time to look elsewhere.
+    pub(crate) unanswered: &'a dyn Fn() -> LocalBoxFuture<'a, ()>,
     /// Whether someone else could serve: if not, a peer that is only slow is better than nobody.
     pub(crate) has_alternative: &'a dyn Fn() -> bool,
 }
@@ -480,7 +482,7 @@ async fn watch_progress(progress: &Progress, terms: &Terms<'_>) -> Failure {
     if let Some(silence) = terms.silence {
         let asked = Instant::now();
         loop {
-            tokio::time::sleep(silence.duration_max).await;
+            (silence.unanswered)().await;
             if progress.accepted.get() {
                 break;
             }

@@ -10,6 +10,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::BytesMut;
+use futures::FutureExt;
 use rialto_core::authorize::{self, Operation};
 use rialto_core::choose::HttpRequest;
 use rialto_core::health::Outcome;
@@ -371,10 +372,9 @@ impl Placing<'_> {
             let tried: Vec<Tried> = self.tried.iter().cloned().chain(asked).collect();
             self.choose(&tried).is_ok()
         };
-        let silence = Silence {
-            duration_max: opened.connection.answer_time_max(),
-            has_alternative: &has_alternative,
-        };
+        let connection = &opened.connection;
+        let unanswered = || connection.unanswered().boxed_local();
+        let silence = Silence { unanswered: &unanswered, has_alternative: &has_alternative };
         let terms = Terms { silence: Some(silence), ..self.terms };
         let upstream = (&mut TunnelSource::new(opened.recv), &mut TunnelSink::new(opened.send));
         exchange::run(request, upstream, client, &terms).await
