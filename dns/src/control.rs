@@ -7,7 +7,7 @@
 //! ```
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use futures::FutureExt;
@@ -35,19 +35,15 @@ use crate::names::Names;
 use crate::server::Server;
 
 /// Runs a DNS proxy until `stop`; queries under way may end.
+///
+/// Names that are not ours are answered before there is an identity: the agent that issues it may
+/// itself need this proxy to find the bridge.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
-    // Bound first: without its port there is nothing to enroll for.
     let listeners = bind(&config.listen).await?;
     let admin = TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("cannot listen on the admin address {}", config.admin))?;
-    let folder = Folder::new(config.data_folder.join("identity"));
-    let enrolling = enroll::through_agent(&folder, &config.agent_socket, Role::Dns, &config.id);
-    let enrolled = tokio::select! {
-        enrolled = enrolling => enrolled.context("no identity for this DNS proxy")?,
-        () = stop.cancelled() => return Ok(()),
-    };
 
     let metrics = Arc::new(Metrics::default());
     let mut registry = Registry::default();
@@ -59,7 +55,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let clients = config.clients.clone();
     let server = Arc::new(Server { names: names.clone(), forwarder, clients, metrics });
     let control = Arc::new(Control {
-        identity: Identity::new(enrolled.svid, enrolled.bundle),
+        identity: OnceLock::new(),
         names,
         registry,
         snapshot_state: watch::Sender::default(),
@@ -71,21 +67,43 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         serving.spawn(server.clone().serve_udp(Arc::new(udp), stop.clone()));
         serving.spawn(server.clone().serve_tcp(tcp, stop.clone()));
     }
+    let showing = control.clone();
     let mut tasks = JoinSet::new();
-    start_tasks(&mut tasks, &control, &config, enrolled.contacts, folder, admin)?;
-    let failed = tokio::select! {
-        () = stop.cancelled() => None,
-        Some(ended) = tasks.join_next() => Some(ended),
+    tasks.spawn(async move {
+        if let Err(error) = admin::serve(admin, showing).await {
+            tracing::error!(%error, "the admin endpoints ended");
+        }
+        "the admin listener"
+    });
+    let followed = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        followed = follow(&mut tasks, &control, &config) => followed,
     };
-    if failed.is_none() {
+    if followed.is_ok() {
         while serving.join_next().await.is_some() {}
     }
     tasks.shutdown().await;
     tracing::info!("DNS proxy has stopped");
-    match failed {
-        None => Ok(()),
+    followed
+}
+
+/// Gets the identity and follows both subscriptions; returns only with an error.
+async fn follow(
+    tasks: &mut JoinSet<&'static str>,
+    control: &Arc<Control>,
+    config: &Config,
+) -> anyhow::Result<()> {
+    let folder = Folder::new(config.data_folder.join("identity"));
+    let enrolled =
+        enroll::through_agent(&folder, &config.agent_socket, Role::Dns, &config.id).await;
+    let enrolled = enrolled.context("no identity for this DNS proxy")?;
+    let identity = Identity::new(enrolled.svid, enrolled.bundle);
+    control.identity.get_or_init(|| identity.clone());
+    start_tasks(tasks, control, config, identity, enrolled.contacts, folder)?;
+    match tasks.join_next().await {
         Some(Ok(part)) => anyhow::bail!("{part} ended"),
         Some(Err(error)) => Err(error).context("a part of the DNS proxy panicked"),
+        None => anyhow::bail!("nothing runs"),
     }
 }
 
@@ -114,12 +132,11 @@ fn start_tasks(
     tasks: &mut JoinSet<&'static str>,
     control: &Arc<Control>,
     config: &Config,
+    identity: Identity,
     contacts: Contacts,
     folder: Folder,
-    admin: TcpListener,
 ) -> anyhow::Result<()> {
     let cluster = contacts.cluster.clone().context("the identity is of no cluster")?;
-    let identity = control.identity.clone();
     let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
     let agent = Expected::Part { domain: trust_domain(&cluster), role: Role::Agent };
     let bridge = transport::connect(contacts.bridges.clone(), &identity, member);
@@ -130,13 +147,6 @@ fn start_tasks(
     let renewing = local.clone();
     let dial_agent: Dial = Arc::new(move || std::future::ready(Ok(local.clone())).boxed());
 
-    let showing = control.clone();
-    tasks.spawn(async move {
-        if let Err(error) = admin::serve(admin, showing).await {
-            tracing::error!(%error, "the admin endpoints ended");
-        }
-        "the admin listener"
-    });
     let snapshot = subscribe::Config { dial: dial_bridge, folder: config.data_folder.clone() };
     let receiver = control.clone();
     tasks.spawn(async move {
@@ -162,7 +172,7 @@ fn start_tasks(
 
 /// What the subscriptions feed and the admin endpoints show.
 struct Control {
-    identity: Identity,
+    identity: OnceLock<Identity>,
     names: Arc<Names>,
     registry: Registry,
     snapshot_state: watch::Sender<subscribe::State>,
@@ -187,6 +197,9 @@ impl Receiver for Control {
 impl Admin for Control {
     fn pending(&self) -> Vec<String> {
         let mut pending = Vec::new();
+        if self.identity.get().is_none() {
+            pending.push("an identity from the agent".into());
+        }
         if self.names.snapshot().is_none() {
             pending.push("a first snapshot from the bridge".into());
         }
@@ -206,8 +219,8 @@ impl Admin for Control {
         let snapshot = self.names.snapshot();
         let services = snapshot.iter().flat_map(|snapshot| snapshot.services.values());
         serde_json::json!({
-            "identity": self.identity.id(),
-            "certificateUntil": self.identity.svid().not_after(),
+            "identity": self.identity.get().map(Identity::id),
+            "certificateUntil": self.identity.get().map(|identity| identity.svid().not_after()),
             "bridge": {
                 "connected": state.connected,
                 "fromDisk": state.from_disk,
@@ -223,3 +236,6 @@ impl Admin for Control {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
