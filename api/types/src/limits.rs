@@ -412,3 +412,27 @@ pub const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Commands that wait for one worker.
 pub const WORKER_COMMANDS_MAX: usize = 32;
+// demo
+
+/// Bytes in front of a rate-limited link: 100 ms at 20 Mbit/s, 2 ms at 1 Gbit/s.
+pub const DEMO_LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes on their way over a link: 1 Gbit/s with half a second of delay.
+pub const DEMO_LINK_UNDER_WAY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of each packet socket of the link: 60 ms of 1 Gbit/s, when the switch does not get a core.
+pub const DEMO_LINK_SOCKET_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a command to the running demo, and of its answer.
+pub const DEMO_COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// The longest time that a command line option of the demo can name.
+pub const DEMO_DURATION_MAX: Duration = Duration::from_secs(3_600);
+/// Processes of one demo: twice what it starts.
+pub const DEMO_PROCESSES_MAX: usize = 64;
+/// Bytes of one answer of the bookstore, downloads excepted, and of a body that it takes.
+pub const DEMO_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one download from the bookstore.
+pub const DEMO_DOWNLOAD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Requests of one load.
+pub const DEMO_LOAD_REQUESTS_MAX: u64 = 10_000_000;
+/// Connections of one load at a time.
+pub const DEMO_LOAD_PARALLEL_MAX: usize = 10_000;
+/// Answers of a load that wait to be counted; then its workers wait.
+pub const DEMO_LOAD_OBSERVATIONS_MAX: usize = 1_024;

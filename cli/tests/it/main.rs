@@ -1,1 +1,3 @@
-//! One integration target.
+//! One integration target: real processes of the one binary.
+
+mod demo;

@@ -1,0 +1,108 @@
+//! The networks of the demo, with real namespaces.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
+const SERVER: &str = "10.88.2.11:9081";
+
+#[test]
+fn a_server_is_reached_across_the_link_and_nothing_is_left() -> anyhow::Result<()> {
+    let probed = Command::new(PROGRAM).args(["demo", "probe"]).output()?;
+    if !probed.status.success() {
+        let reason = String::from_utf8_lossy(&probed.stderr);
+        writeln!(std::io::stderr(), "skipped: this machine forbids namespaces: {reason}")?;
+        return Ok(());
+    }
+    let parent = tempfile::tempdir()?;
+    let folder = parent.path().join("demo");
+    let mut outermost = Ended(demo(&folder, &["networks", "--rest", "127.0.0.1:0"]).spawn()?);
+    wait_until("the links answer", || Ok(demo_output(&folder, &["link"])?.status.success()))?;
+
+    let mut serving =
+        demo(&folder, &["exec", "west", "--as", "node", "--", PROGRAM, "demo", "app"]);
+    serving.args(["details", "--listen", SERVER, "--cluster", "west", "--instance", "test"]);
+    let _server = Ended(serving.spawn()?);
+    let url = format!("http://{SERVER}/");
+    wait_until("the server answers", || Ok(load(&folder, "node", &url, 1)?["good"] == 1))?;
+
+    let near = load(&folder, "node", &url, 5)?;
+    ensure!(near["good"] == 5, "{near}");
+    ensure!(near["latency"]["p50_ms"].as_f64() >= Some(20.0), "two ways of 10 ms each: {near}");
+
+    let changed = demo_output(&folder, &["link", "east", "west", "--delay", "40ms"])?;
+    ensure!(changed.status.success(), "{changed:?}");
+    let far = load(&folder, "node", &url, 5)?;
+    ensure!(far["latency"]["p50_ms"].as_f64() >= Some(80.0), "two ways of 40 ms each: {far}");
+
+    let from_workload = load(&folder, "console", &url, 1)?;
+    ensure!(
+        from_workload["good"] == 0,
+        "a workload has no way to another cluster: {from_workload}"
+    );
+
+    // Not even the death of the outermost process leaves anything behind.
+    outermost.0.kill()?;
+    outermost.0.wait()?;
+    wait_until("the folder is gone", || Ok(!folder.exists()))
+}
+
+#[test]
+fn the_exit_code_of_a_program_is_passed_on() -> anyhow::Result<()> {
+    let parent = tempfile::tempdir()?;
+    let folder = parent.path().join("demo");
+    let _demo = Ended(
+        demo(&folder, &["networks", "--network", "loopback", "--rest", "127.0.0.1:0"]).spawn()?,
+    );
+    let exit = |script: &str| -> anyhow::Result<Option<i32>> {
+        let output = demo_output(&folder, &["exec", "east", "--", "sh", "-c", script])?;
+        Ok(output.status.code())
+    };
+    wait_until("the demo runs", || Ok(exit("exit 0")? == Some(0)))?;
+    ensure!(exit("exit 7")? == Some(7));
+    ensure!(exit("kill -9 $$")? == Some(128 + 9));
+    Ok(())
+}
+
+fn demo(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.arg("demo").args(arguments.iter().take(1)).arg("--folder").arg(folder);
+    command.args(arguments.iter().skip(1)).stdin(Stdio::null());
+    command
+}
+
+fn demo_output(folder: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+    demo(folder, arguments).output().context("could not run the program")
+}
+
+/// The report of a load from a place of east.
+fn load(folder: &Path, place: &str, url: &str, count: u32) -> anyhow::Result<Value> {
+    let count = count.to_string();
+    let command = ["exec", "east", "--as", place, "--", PROGRAM, "demo", "load", url];
+    let output = demo(folder, &command).args(["--count", &count]).output()?;
+    serde_json::from_slice(&output.stdout).with_context(|| format!("no report: {output:?}"))
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while !holds()? {
+        ensure!(begun.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+/// A child that does not outlive the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
