@@ -83,18 +83,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     };
 
     let mut tasks = JoinSet::new();
-    let looping = Loop {
-        provider: match &config.registry {
-            RegistrySource::Static(path) => StaticFile::new(path),
-        },
-        check_results,
-        gateway_events,
-        fold: Fold::new(cluster, epoch),
-        gateways: Gateways::restore(kept_gateways(&config.data_folder), std::time::Instant::now()),
-        gateways_file: gateways_file(&config.data_folder),
-        metrics,
-        outputs,
-    };
+    let inputs = Inputs { check_results, gateway_events };
+    let looping = Loop::new(&config, Fold::new(cluster, epoch), inputs, metrics, outputs);
     tasks.spawn(async move {
         looping.run().await;
         "the agent's loop"
@@ -294,11 +284,16 @@ impl Outputs {
     }
 }
 
+/// What the loop hears, besides its registry.
+struct Inputs {
+    check_results: mpsc::Receiver<(Target, EndpointHealth)>,
+    gateway_events: mpsc::Receiver<feed::Event>,
+}
+
 /// The task that owns the documents.
 struct Loop<P> {
     provider: P,
-    check_results: mpsc::Receiver<(Target, EndpointHealth)>,
-    gateway_events: mpsc::Receiver<feed::Event>,
+    inputs: Inputs,
     fold: Fold,
     gateways: Gateways,
     gateways_file: PathBuf,
@@ -314,6 +309,24 @@ enum Event {
     Stop,
 }
 
+impl Loop<StaticFile> {
+    fn new(
+        config: &Config,
+        fold: Fold,
+        inputs: Inputs,
+        metrics: Arc<Metrics>,
+        outputs: Outputs,
+    ) -> Self {
+        let provider = match &config.registry {
+            RegistrySource::Static(path) => StaticFile::new(path),
+        };
+        let gateways_file = config.data_folder.join("gateways.json");
+        let kept = kept_gateways(&gateways_file);
+        let gateways = Gateways::restore(kept, std::time::Instant::now());
+        Self { provider, inputs, fold, gateways, gateways_file, metrics, outputs }
+    }
+}
+
 impl<P: Provider> Loop<P> {
     async fn run(mut self) {
         self.fold.handle_gateways(self.gateways.addresses());
@@ -321,11 +334,11 @@ impl<P: Provider> Loop<P> {
             let due = self.gateways.poll_timeout();
             let event = tokio::select! {
                 event = self.provider.next() => Event::Registry(event),
-                checked = self.check_results.recv() => match checked {
+                checked = self.inputs.check_results.recv() => match checked {
                     Some((target, health)) => Event::Checked(target, health),
                     None => Event::Stop,
                 },
-                event = self.gateway_events.recv() => match event {
+                event = self.inputs.gateway_events.recv() => match event {
                     Some(event) => Event::Gateway(event),
                     None => Event::Stop,
                 },
@@ -342,7 +355,7 @@ impl<P: Provider> Loop<P> {
                 Event::Stop => return,
             }
             // Whatever else is ready goes into the same documents.
-            while let Ok((target, health)) = self.check_results.try_recv() {
+            while let Ok((target, health)) = self.inputs.check_results.try_recv() {
                 self.handle_check(target, health);
             }
             self.publish();
@@ -433,14 +446,10 @@ async fn sleep_until(at: Option<std::time::Instant>) {
     }
 }
 
-fn gateways_file(data_folder: &Path) -> PathBuf {
-    data_folder.join("gateways.json")
-}
-
 /// The gateways that an earlier agent saw. Without the file they come back by themselves, only the
 /// other clusters would have to learn them again.
-fn kept_gateways(data_folder: &Path) -> BTreeMap<InstanceId, SocketAddr> {
-    let bytes = file::read_private(&gateways_file(data_folder), limits::REST_BODY_BYTES_MAX as u64);
+fn kept_gateways(path: &Path) -> BTreeMap<InstanceId, SocketAddr> {
+    let bytes = file::read_private(path, limits::REST_BODY_BYTES_MAX as u64);
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
