@@ -1,7 +1,32 @@
 //! The global control plane: Raft-replicated intent, certificate authority, publishing, REST.
 //!
-//! - [`authority`]: issues certificates, seals issuer keys, makes the secrets of tokens
+//! ```text
+//!  REST ──▶ service ──propose──▶ raft ──apply──▶ store ──▶ publish ──▶ gateways, DNS proxies
+//!  gRPC ──▶    │                                   │
+//!              └── observed (soft state) ◀─────────┴── agents, subscribers, other members
+//! ```
+//!
+//! - [`run`]: starts a member; [`config`]: its settings
+//! - `start`: first, joining or again
 //! - [`raft`]: the replicated log, from the node to its peers
+//! - [`store`]: the applied state
+//! - [`publish`]: snapshots and deltas
+//! - [`observed`]: who is heard; [`members`]: what the other members hear
+//! - [`authority`]: issues certificates, seals issuer keys, makes the secrets of tokens
+//! - `service`: what a member does for others
+//! - `metrics`: every metric
 
 pub mod authority;
+mod config;
+pub mod members;
+mod metrics;
+pub mod observed;
+pub mod publish;
 pub mod raft;
+mod run;
+mod service;
+mod start;
+pub mod store;
+
+pub use config::Config;
+pub use run::run;

@@ -12,6 +12,7 @@ mod answer;
 mod objects;
 mod query;
 mod routes;
+mod serve;
 mod watch;
 
 use std::future::Future;
@@ -34,6 +35,7 @@ use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
 
 pub use routes::openapi;
+pub use serve::serve;
 
 /// Who asks, and how.
 #[derive(Debug, Clone, Default)]

@@ -52,28 +52,22 @@ impl Forward {
     }
 
     pub async fn add_learner(&self, learner: MemberId) -> Result<u64, MembershipError> {
-        let request = Request::AddLearner(learner.get());
-        self.change_members(&request, async || self.raft.add_learner(learner).await).await
+        self.change_members(Change::AddLearner(learner)).await
     }
 
     pub async fn promote(&self, learners: Vec<MemberId>) -> Result<u64, MembershipError> {
-        let members = learners.iter().map(|member| member.get()).collect();
-        let request = Request::Promote(RaftPromotion { members });
-        self.change_members(&request, async || self.raft.promote(learners.clone()).await).await
+        self.change_members(Change::Promote(learners)).await
     }
 
-    async fn change_members(
-        &self,
-        request: &Request,
-        here: impl AsyncFn() -> Result<u64, MembershipError>,
-    ) -> Result<u64, MembershipError> {
-        let change = async {
+    async fn change_members(&self, change: Change) -> Result<u64, MembershipError> {
+        let request = change.request();
+        let attempts = async {
             loop {
-                let leader = match here().await {
+                let leader = match change.here(&self.raft).await {
                     Err(MembershipError::Request(Error::NotLeader { leader })) => leader,
                     ended => return ended,
                 };
-                match self.ask(leader, request).await?.map(convert::read_members) {
+                match self.ask(leader, &request).await?.map(convert::read_members) {
                     None
                     | Some(Err(MembershipError::Request(
                         Error::NotLeader { .. } | Error::Shutdown,
@@ -82,7 +76,7 @@ impl Forward {
                 }
             }
         };
-        let ended = within(self.raft.request_timeout(), change).await;
+        let ended = within(self.raft.request_timeout(), attempts).await;
         ended.unwrap_or(Err(Error::Timeout.into()))
     }
 
@@ -111,6 +105,32 @@ impl Forward {
         let changed = status.wait_for(|status| status.leader != before);
         // In both cases the caller tries again.
         let _ = tokio::time::timeout(RAFT_LEADER_RETRY_DELAY, changed).await;
+    }
+}
+
+/// A change of the members. An enum and not a closure: futures of async closures that borrow are
+/// not known to be `Send`.
+enum Change {
+    AddLearner(MemberId),
+    Promote(Vec<MemberId>),
+}
+
+impl Change {
+    fn request(&self) -> Request {
+        match self {
+            Change::AddLearner(learner) => Request::AddLearner(learner.get()),
+            Change::Promote(learners) => {
+                let members = learners.iter().map(|member| member.get()).collect();
+                Request::Promote(RaftPromotion { members })
+            }
+        }
+    }
+
+    async fn here(&self, raft: &Raft) -> Result<u64, MembershipError> {
+        match self {
+            Change::AddLearner(learner) => raft.add_learner(*learner).await,
+            Change::Promote(learners) => raft.promote(learners.clone()).await,
+        }
     }
 }
 

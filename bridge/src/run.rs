@@ -1,0 +1,309 @@
+//! Starts a member and runs it until it is told to stop.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rialto_core::state::command::{Action, Command};
+use rialto_core::state::trust::Member;
+use rialto_types::cluster::{bridge_trust_domain, trust_domain};
+use rialto_types::id::{Role, SpiffeId};
+use rialto_types::limits;
+use rialto_wire::admin::{self, Admin};
+use rialto_wire::enroll::{Contacts, keep_renewed};
+use rialto_wire::grpc::Credentials;
+use rialto_wire::grpc::control_server::ControlServer;
+use rialto_wire::grpc::join_server::JoinServer;
+use rialto_wire::grpc::members_server::MembersServer;
+use rialto_wire::identity::{Clients, Expected, Identity, TrustBundle, file, now};
+use rialto_wire::rest;
+use rialto_wire::transport::{self, PeerIdentity};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::authority::Authority;
+use crate::config::Config;
+use crate::members::Members;
+use crate::metrics::{Metrics, RaftFigures};
+use crate::observed::Observed;
+use crate::publish::Publisher;
+use crate::raft::transport::client::GrpcPeers;
+use crate::raft::transport::forward::Forward;
+use crate::raft::transport::server;
+use crate::raft::{MemberId, Options, Raft, Role as RaftRole};
+use crate::service::{ControlService, JoinService, MembersService, Service, Subscribers};
+use crate::start::{self, Prepared};
+use crate::store::Store;
+
+/// Runs a member until `stop`. Says on stdout where it listens, and at the first start the
+/// administrator's token.
+pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = bind(config.listen, "listen").await?;
+    let rest_listener = bind(config.rest, "rest").await?;
+    let admin_listener = bind(config.admin, "admin").await?;
+    let mut config = config;
+    config.listen = listener.local_addr()?;
+    say(&format!("grpc {}", config.listen))?;
+    say(&format!("rest {}", rest_listener.local_addr()?))?;
+    say(&format!("admin {}", admin_listener.local_addr()?))?;
+
+    let prepared = start::prepare(&config).await?;
+    let service = begin(&config, &prepared, &stop)?;
+    let admin =
+        Arc::new(BridgeAdmin { service: service.clone(), identity: prepared.identity.clone() });
+    let background = background(&config, &prepared, service.clone());
+    let routes = routes(&service);
+    let clients = Clients::Optional(Expected::Anyone);
+    let grpc = transport::serve(listener, prepared.identity.clone(), clients, routes, stop.clone());
+    let tls = rest_tls(&config, &prepared.identity);
+    let people = rest::serve(rest_listener, rest::router(service.clone()), tls, stop.clone());
+    tokio::select! {
+        // Listens from the start: joining members and agents wait for a leader, not for a port.
+        () = grpc => {}
+        () = people => {}
+        ended = admin::serve(admin_listener, admin) => ended?,
+        ended = background => ended?,
+        () = stop.cancelled() => {}
+    }
+    service.raft.stop().await;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}, the `{setting}` of this member"))
+}
+
+/// Lines for whoever started the process; logs go to stderr.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to stdout")
+}
+
+/// Starts Raft and puts the service together.
+fn begin(
+    config: &Config,
+    prepared: &Prepared,
+    stop: &CancellationToken,
+) -> anyhow::Result<Arc<Service>> {
+    let own = MemberId::new(prepared.membership.raft_id).context("a member id of zero")?;
+    let (store, machine) = Store::new();
+    let told = prepared.membership.told.clone();
+    let members = Arc::new(Members::new(own, prepared.identity.clone(), store.clone(), told));
+    let dialler = members.clone();
+    let dial: crate::raft::transport::client::Dial = Arc::new(move |member| dialler.dial(member));
+    let options = Options::new(own, prepared.start, config.data.join("raft"));
+    let (peers_dial, stop) = (dial.clone(), stop.clone());
+    let raft = Raft::start(
+        options,
+        machine,
+        |raft| GrpcPeers::new(raft.clone(), peers_dial),
+        move |failure| {
+            tracing::error!(%failure, "this member cannot go on");
+            stop.cancel();
+        },
+    )?;
+    Ok(Arc::new(Service {
+        id: config.id.clone(),
+        publisher: Publisher::new(store.clone()),
+        forward: Forward::new(raft.clone(), dial),
+        store,
+        raft,
+        members,
+        observed: Observed::default(),
+        authority: prepared.authority.clone(),
+        subscribers: Subscribers::default(),
+        metrics: Metrics::new(),
+    }))
+}
+
+fn routes(service: &Arc<Service>) -> Routes {
+    let max = limits::GRPC_MESSAGE_BYTES_MAX;
+    let members = service.members.clone();
+    let identify: server::Identify =
+        Arc::new(move |extensions| match extensions.get::<PeerIdentity>() {
+            Some(PeerIdentity(Some(id))) => members.identify(id),
+            Some(PeerIdentity(None)) | None => None,
+        });
+    Routes::new(server::Service::server(service.raft.clone(), identify))
+        .add_service(
+            JoinServer::new(JoinService(service.clone()))
+                .max_decoding_message_size(limits::REST_BODY_BYTES_MAX),
+        )
+        .add_service(
+            ControlServer::new(ControlService(service.clone()))
+                .max_decoding_message_size(max)
+                .max_encoding_message_size(max),
+        )
+        .add_service(
+            MembersServer::new(MembersService(service.clone())).max_encoding_message_size(max),
+        )
+}
+
+/// Plain HTTP on loopback; elsewhere TLS with the member's own certificate.
+fn rest_tls(config: &Config, identity: &Identity) -> Option<Arc<rustls::ServerConfig>> {
+    if config.rest.ip().is_loopback() {
+        return None;
+    }
+    let clients = Clients::Optional(Expected::Anyone);
+    Some(Arc::new(identity.server_config(clients, &[b"http/1.1"])))
+}
+
+/// What runs beside the listeners: becoming a member, trust, renewal, publishing.
+async fn background(
+    config: &Config,
+    prepared: &Prepared,
+    service: Arc<Service>,
+) -> anyhow::Result<()> {
+    let settled = async {
+        settle(config, prepared, &service).await?;
+        let contacts = Contacts { cluster: None, bridges: Vec::new(), agent: None };
+        let (identity, folder) = (prepared.identity.clone(), prepared.folder.clone());
+        let issuing = service.clone();
+        keep_renewed(identity, folder, contacts, move |csr| {
+            let service = issuing.clone();
+            async move { service.renew_own(&csr) }
+        })
+        .await;
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        ended = settled => ended,
+        () = service.publisher.run() => Ok(()),
+        () = service.members.clone().watch() => Ok(()),
+        () = follow_trust(&service, &prepared.identity, &prepared.authority) => Ok(()),
+    }
+}
+
+/// Makes this a full member: bootstraps, or asks to be promoted until it is.
+async fn settle(config: &Config, prepared: &Prepared, service: &Service) -> anyhow::Result<()> {
+    let own = prepared.membership.raft_id;
+    if let Some(issuer) = prepared.issuer.clone() {
+        // Nobody else can lead before the federation exists.
+        let mut status = service.raft.status();
+        status.wait_for(|status| status.role == RaftRole::Leader).await?;
+        service.raft.read_index().await?;
+        if service.store.read().federation().is_none() {
+            bootstrap(config, service, issuer).await?;
+        }
+        let held = service.store.read().federation().map(|held| held.issuer.clone());
+        start::keep_first(config, prepared, &held.context("the federation was just made")?)?;
+    }
+    let member = MemberId::new(own).context("a member id of zero")?;
+    let mut status = service.raft.status();
+    while status.borrow_and_update().role == RaftRole::Learner {
+        if let Err(error) = service.forward.promote(vec![member]).await {
+            tracing::debug!(%error, "not promoted yet");
+        }
+        tokio::time::sleep(limits::RAFT_LEADER_RETRY_DELAY).await;
+    }
+    say("ready")?;
+    Ok(())
+}
+
+async fn bootstrap(
+    config: &Config,
+    service: &Service,
+    issuer: rialto_core::state::trust::Issuer,
+) -> anyhow::Result<()> {
+    let (command, admin) = start::bootstrap(config, issuer, now())?;
+    if let Some(path) = &config.admin_token_file {
+        file::write_private(path, admin.reveal().as_bytes())?;
+    }
+    service.raft.propose(command.encode().into()).await?;
+    let name = config.id.clone();
+    let member = Member { raft_id: 1, name: name.clone(), address: config.advertised() };
+    let command = Command {
+        now: now(),
+        actor: format!("member:{name}"),
+        reason: None,
+        action: Action::PutMember(member),
+    };
+    service.raft.propose(command.encode().into()).await?;
+    say(&format!("admin-token {}", admin.reveal()))
+}
+
+/// Believes the issuers of all clusters, as the state has them.
+async fn follow_trust(service: &Service, identity: &Identity, authority: &Authority) {
+    let mut revision = service.store.watch();
+    let mut held = 0;
+    loop {
+        let bundle = {
+            let state = service.store.read();
+            let mut bundle = TrustBundle::default();
+            let own = state.federation().map(|f| (bridge_trust_domain(), &f.issuer));
+            let clusters = state.clusters().map(|view| (trust_domain(view.name), view.issuer));
+            for (domain, issuer) in own.into_iter().chain(clusters) {
+                let opened = authority.open_issuer(&domain, issuer);
+                let added = opened.map(|issuer| bundle.insert(&domain, issuer.certificate()));
+                if !matches!(added, Ok(Ok(()))) {
+                    tracing::error!(%domain, "the issuer in the state cannot be used");
+                }
+            }
+            bundle
+        };
+        let count = bundle.domains().count();
+        if !bundle.is_empty() && count != held {
+            held = count;
+            identity.set_bundle(bundle);
+        }
+        if revision.changed().await.is_err() {
+            return;
+        }
+        revision.borrow_and_update();
+    }
+}
+
+impl Service {
+    /// A member certifies itself: it holds the key that opens the issuer.
+    fn renew_own(&self, csr: &[u8]) -> Result<Credentials, rialto_types::error::Problem> {
+        let id = SpiffeId::part(&bridge_trust_domain(), Role::Member, &self.id);
+        self.certify(&id, csr)
+    }
+}
+
+struct BridgeAdmin {
+    service: Arc<Service>,
+    identity: Identity,
+}
+
+impl Admin for BridgeAdmin {
+    fn pending(&self) -> Vec<String> {
+        let status = self.service.raft.status().borrow().clone();
+        let mut pending = Vec::new();
+        if status.leader.is_none() {
+            pending.push("a leader".to_string());
+        }
+        if status.role == RaftRole::Learner {
+            pending.push("promotion from learner to member".to_string());
+        }
+        if self.service.store.read().federation().is_none() {
+            pending.push("the federation's state".to_string());
+        }
+        pending
+    }
+
+    fn metrics(&self) -> String {
+        let status = self.service.raft.status().borrow().clone();
+        let figures = RaftFigures {
+            term: status.term,
+            applied: status.applied,
+            commit: status.commit,
+            is_leader: status.role == RaftRole::Leader,
+        };
+        self.service.metrics.text(figures, self.identity.refusals())
+    }
+
+    fn debug(&self) -> serde_json::Value {
+        let state = self.service.store.read();
+        let members: Vec<String> =
+            state.members().map(|member| format!("{} {}", member.name, member.address)).collect();
+        serde_json::json!({
+            "revision": state.revision(),
+            "members": members,
+            "observed": self.service.observed.report(std::time::Instant::now()),
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! What a member does for others: the REST API's `ControlPlane`, and the gRPC services.
+//!
+//! - `service/rest.rs`: people
+//! - `service/join.rs`: redemption and certificates
+//! - `service/control.rs`: agents' sessions and subscriptions
+//! - `service/members.rs`: what the other members ask
+
+mod control;
+mod join;
+mod members;
+mod rest;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rialto_core::state::command::{Action, Command};
+use rialto_types::api::MemberRole;
+use rialto_types::cluster::trust_domain;
+use rialto_types::error::{Code, Problem};
+use rialto_types::id::{ClusterName, InstanceId, Role, SpiffeId};
+use rialto_wire::identity::now;
+use rialto_wire::transport::PeerIdentity;
+
+use crate::authority::Authority;
+use crate::members::{Gathered, Members};
+use crate::metrics::Metrics;
+use crate::observed::{self, Observed};
+use crate::publish::Publisher;
+use crate::raft::transport::forward::Forward;
+use crate::raft::{self, MembershipError, Raft};
+use crate::store::{Outcome, Store};
+
+pub(crate) use control::{ControlService, Subscribers};
+pub(crate) use join::JoinService;
+pub(crate) use members::MembersService;
+
+/// Everything that answering needs; one per process.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) id: InstanceId,
+    pub(crate) store: Store,
+    pub(crate) raft: Raft,
+    pub(crate) forward: Forward,
+    pub(crate) members: Arc<Members>,
+    pub(crate) observed: Observed,
+    pub(crate) publisher: Publisher,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) subscribers: Subscribers,
+    pub(crate) metrics: Metrics,
+}
+
+type Answer<T> = Result<T, Problem>;
+
+impl Service {
+    /// Commits one command; a refusal is a problem.
+    async fn commit(
+        &self,
+        actor: String,
+        reason: Option<String>,
+        action: Action,
+    ) -> Answer<Outcome> {
+        let started = Instant::now();
+        let command = Command { now: now(), actor, reason, action };
+        let applied = self.forward.propose(command.encode().into()).await;
+        self.metrics.proposed(applied.is_ok(), started.elapsed());
+        let applied = applied.map_err(|error| raft_problem(&error))?;
+        let outcome = serde_json::from_slice(&applied.result).map_err(|error| {
+            Problem::new(Code::Internal, format!("the leader's answer cannot be read: {error}"))
+        })?;
+        match outcome {
+            Outcome::Refused(problem) => Err(*problem),
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// Waits until everything acknowledged anywhere is applied here: a linearizable read.
+    async fn catch_up(&self) -> Answer<()> {
+        self.raft.read_index().await.map(|_| ()).map_err(|error| raft_problem(&error))
+    }
+
+    /// What this member itself hears.
+    fn own_report(&self) -> observed::Report {
+        let status = self.raft.status().borrow().clone();
+        let role = match status.role {
+            raft::Role::Leader => MemberRole::Leader,
+            raft::Role::Follower => MemberRole::Follower,
+            raft::Role::Candidate => MemberRole::Candidate,
+            raft::Role::Learner => MemberRole::Learner,
+        };
+        let member = observed::MemberReport {
+            raft_id: status.member.get(),
+            role,
+            term: status.term,
+            applied: status.applied,
+            commit: status.commit,
+        };
+        observed::Report { member: Some(member), ..self.observed.report(Instant::now()) }
+    }
+
+    /// What all members hear.
+    async fn gather(&self) -> Gathered {
+        self.members.gather(self.own_report()).await
+    }
+}
+
+fn raft_problem(error: &raft::Error) -> Problem {
+    let code = match error {
+        raft::Error::NotLeader { .. } => Code::NoLeader,
+        raft::Error::Timeout => Code::CommitTimeout,
+        raft::Error::Overloaded => Code::Overloaded,
+        raft::Error::TooLarge { .. } => Code::BodyTooLarge,
+        raft::Error::Shutdown => Code::MemberUnreachable,
+    };
+    Problem::new(code, error.to_string())
+}
+
+fn membership_problem(error: &MembershipError) -> Problem {
+    match error {
+        MembershipError::Request(error) => raft_problem(error),
+        MembershipError::ChangePending | MembershipError::Behind { .. } => {
+            Problem::new(Code::NoLeader, error.to_string())
+        }
+        MembershipError::AlreadyMember(_)
+        | MembershipError::NotLearner(_)
+        | MembershipError::Refused => Problem::new(Code::Conflict, error.to_string()),
+    }
+}
+
+/// Who calls, if it is a part of a cluster with one of these roles.
+fn cluster_part(
+    extensions: &tonic::Extensions,
+    roles: &[Role],
+) -> Result<(ClusterName, Role, InstanceId), tonic::Status> {
+    let refuse = |text: String| {
+        let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let problem = Problem::new(Code::IdentityRefused, text)
+            .with_expected(format!("a certificate of: {}", roles.join(", ")));
+        rialto_wire::grpc::problem_status(&problem)
+    };
+    let Some(PeerIdentity(Some(id))) = extensions.get::<PeerIdentity>() else {
+        return Err(refuse("the caller showed no certificate".into()));
+    };
+    let part = id.as_part().filter(|(role, _)| roles.contains(role));
+    let Some(((role, instance), cluster)) = part.zip(cluster_of(id)) else {
+        return Err(refuse(format!("`{id}` may not call this")));
+    };
+    Ok((cluster, role, instance))
+}
+
+/// The cluster in whose trust domain an identity is.
+fn cluster_of(id: &SpiffeId) -> Option<ClusterName> {
+    let domain = id.trust_domain();
+    let cluster: ClusterName = domain.as_str().strip_suffix(".rialto")?.parse().ok()?;
+    (trust_domain(&cluster) == domain).then_some(cluster)
+}

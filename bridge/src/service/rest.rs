@@ -1,0 +1,450 @@
+//! What people ask: the REST API's `ControlPlane`.
+
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::stream::{BoxStream, StreamExt};
+use rialto_core::compile::compile;
+use rialto_core::explain::explain;
+use rialto_core::state::Command;
+use rialto_core::state::command::{Action, Put};
+use rialto_types::api::{
+    ClusterSummary, Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry,
+    List, MemberRole, MemberStatus, Precondition, ShiftRequest, Status, WatchEvent, Written,
+};
+use rialto_types::cluster::{
+    ClusterStatus, Contact, ContactState, JoinTokenIssued, JoinTokenRequest, JoinTokenSpec,
+    bridge_trust_domain, trust_domain,
+};
+use rialto_types::error::{Code, Problem};
+use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, Role, ServiceName};
+use rialto_types::limits;
+use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::service::{EndpointCount, ServiceStatus};
+use rialto_types::snapshot::Snapshot;
+use rialto_types::token::JoinToken;
+use rialto_wire::digest::hex;
+use rialto_wire::grpc::{ExplainAnswer, ExplainRelay};
+use rialto_wire::identity::{Fingerprint, now, token};
+use rialto_wire::rest::{Context, ControlPlane, Page};
+
+use super::{Answer, Service, watch};
+use crate::authority::{Secret, draw};
+use crate::members::Gathered;
+use crate::observed;
+use crate::store::Outcome;
+
+impl Service {
+    async fn write(&self, action: Action, context: Context) -> Answer<Written> {
+        if context.dry_run {
+            self.catch_up().await?;
+            let (actor, reason) = (context.actor, context.reason);
+            let applied = self.store.read().preview(Command { now: now(), actor, reason, action });
+            return applied.into_written().map_err(Problem::from);
+        }
+        match self.commit(context.actor, context.reason, action).await? {
+            Outcome::Written(written) => Ok(*written),
+            other => Err(Problem::new(Code::Internal, format!("a write gave {other:?}"))),
+        }
+    }
+
+    /// Adds to a document what only soft state knows.
+    fn add_status(&self, document: &mut Document, gathered: &Gathered) {
+        match document.kind.parse() {
+            Ok(Kind::Cluster) => {
+                let status = self.cluster_status(&document.metadata.name, gathered);
+                document.status = status.and_then(|status| serde_json::to_value(status).ok());
+            }
+            Ok(Kind::Service) => {
+                let status = document.status.take().map(serde_json::from_value::<ServiceStatus>);
+                let service =
+                    document.metadata.namespace.clone().map(|namespace| {
+                        ServiceName::new(namespace, document.metadata.name.clone())
+                    });
+                if let (Some(Ok(mut status)), Some(service)) = (status, service) {
+                    add_health(&mut status, &service, &gathered.merged);
+                    document.status = serde_json::to_value(status).ok();
+                }
+            }
+            Ok(
+                Kind::JoinToken
+                | Kind::Workspace
+                | Kind::ServiceExport
+                | Kind::HttpRoute
+                | Kind::TcpRoute
+                | Kind::FailoverPolicy
+                | Kind::AccessPolicy,
+            )
+            | Err(_) => {}
+        }
+    }
+
+    fn cluster_status(&self, name: &ResourceName, gathered: &Gathered) -> Option<ClusterStatus> {
+        let name: ClusterName = name.as_str().parse().ok()?;
+        let state = self.store.read();
+        let view = state.cluster(&name)?;
+        let domain = trust_domain(&name);
+        let anchor = self.authority.open_issuer(&domain, view.issuer).ok();
+        let of_cluster = gathered.merged.subscribers.iter().filter(|s| s.cluster == name);
+        Some(ClusterStatus {
+            trust_domain: domain,
+            anchor_fingerprint: anchor
+                .map(|anchor| Fingerprint::of(anchor.certificate()).to_string()),
+            agent: agent_contact(&name, &gathered.merged),
+            gateways: view.gateways.to_vec(),
+            subscribers: of_cluster.cloned().collect(),
+            services: count(view.services),
+            exports: count(state.export_count(&name)),
+        })
+    }
+
+    fn member_statuses(&self, gathered: &Gathered) -> Vec<MemberStatus> {
+        let commit = gathered.members.iter().map(|member| member.commit).max().unwrap_or(0);
+        let status = |known: crate::members::Known| {
+            let report = gathered.members.iter().find(|member| member.raft_id == known.raft_id);
+            MemberStatus {
+                id: known.name,
+                address: known.address,
+                role: report.map_or(MemberRole::Unknown, |report| report.role),
+                state: report.map_or(ContactState::Unknown, |_| ContactState::Connected),
+                term: report.map(|report| report.term),
+                applied: report.map(|report| report.applied),
+                lag: report.map(|report| commit.saturating_sub(report.applied)),
+            }
+        };
+        self.members.all().into_iter().map(status).collect()
+    }
+
+    /// Asks a gateway of the cluster, wherever it is subscribed.
+    async fn ask_gateway(&self, request: &ExplainRequest) -> Option<ExplainAnswer> {
+        let bytes = bytes::Bytes::from(serde_json::to_vec(request).expect("text keys only"));
+        let (cluster, gateway) = (&request.from_cluster, request.gateway.as_ref());
+        if let Some(answer) = self.subscribers.explain(cluster, gateway, bytes.clone()).await {
+            return Some(answer);
+        }
+        let gateway = gateway.map(ToString::to_string).unwrap_or_default();
+        let relay = ExplainRelay { cluster: cluster.to_string(), gateway, request: bytes };
+        self.members.explain(relay).await
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn agent_contact(cluster: &ClusterName, merged: &observed::Report) -> Contact {
+    let agent = merged.agents.iter().find(|agent| agent.cluster == *cluster);
+    let unknown = Contact { state: ContactState::Unknown, age_ms: None };
+    agent.map_or(unknown, |agent| agent.contact.clone())
+}
+
+fn add_health(status: &mut ServiceStatus, service: &ServiceName, merged: &observed::Report) {
+    for agent in &merged.agents {
+        let Some(cluster) = status.clusters.get_mut(&agent.cluster) else { continue };
+        let Some(age_ms) = agent.health_age_ms else { continue };
+        let of_service = agent.health.iter().filter(|summary| summary.service == *service);
+        cluster.endpoints = of_service
+            .map(|summary| EndpointCount {
+                port: summary.port,
+                healthy: summary.healthy,
+                total: summary.total,
+                age_ms,
+            })
+            .collect();
+    }
+}
+
+fn not_found(key: &Key) -> Problem {
+    let hint = format!("`rialto get {}` lists what exists", key.kind.plural());
+    Problem::new(Code::NotFound, format!("{key} does not exist")).with_subject(key).with_hint(hint)
+}
+
+/// A place in a list: the revision that it was read at, and the last key that was sent.
+fn encode_continue(revision: Revision, key: &Key) -> String {
+    let namespace = key.namespace.as_ref().map(ToString::to_string).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(format!("{revision} {namespace} {}", key.name))
+}
+
+fn decode_continue(text: &str, kind: Kind) -> Answer<Key> {
+    let parsed = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| {
+        let text = String::from_utf8(bytes).ok()?;
+        let (_, key) = text.split_once(' ')?;
+        let (namespace, name) = key.split_once(' ')?;
+        let namespace = if namespace.is_empty() { None } else { Some(namespace.parse().ok()?) };
+        Some(Key { kind, namespace, name: name.parse().ok()? })
+    });
+    parsed.ok_or_else(|| {
+        Problem::new(Code::BadQuery, "`continue` is not from a page of this list")
+            .with_field("continue")
+            .with_hint("start again without it")
+    })
+}
+
+impl ControlPlane for Service {
+    fn authenticate(&self, token: &str) -> Option<String> {
+        let state = self.store.read();
+        let known = &state.federation()?.admin_token_hash;
+        Secret::is(token, known).then(|| "token:admin".to_string())
+    }
+
+    async fn get(&self, key: Key) -> Answer<Document> {
+        self.catch_up().await?;
+        let found = self.store.read().get(&key);
+        let mut document = found.ok_or_else(|| not_found(&key))?;
+        if matches!(key.kind, Kind::Cluster | Kind::Service) {
+            let gathered = self.gather().await;
+            self.add_status(&mut document, &gathered);
+        }
+        Ok(document)
+    }
+
+    async fn list(&self, kind: Kind, namespace: Option<Namespace>, page: Page) -> Answer<List> {
+        self.catch_up().await?;
+        let after =
+            page.continue_token.as_deref().map(|text| decode_continue(text, kind)).transpose()?;
+        let (mut items, remaining, revision, last) = {
+            let state = self.store.read();
+            let mut keys: Vec<Key> = state
+                .keys(kind, namespace.as_ref())
+                .filter(|key| after.as_ref().is_none_or(|after| key > after))
+                .collect();
+            keys.sort();
+            let remaining = keys.len().saturating_sub(page.limit);
+            keys.truncate(page.limit);
+            let items: Vec<Document> = keys.iter().filter_map(|key| state.get(key)).collect();
+            (items, remaining, state.revision(), keys.pop())
+        };
+        let mut warnings = Vec::new();
+        if matches!(kind, Kind::Cluster | Kind::Service) {
+            let gathered = self.gather().await;
+            for document in &mut items {
+                self.add_status(document, &gathered);
+            }
+            warnings = gathered.warnings;
+        }
+        let last = last.filter(|_| remaining > 0);
+        let continue_token = last.map(|key| encode_continue(revision, &key));
+        let remaining = u64::try_from(remaining).unwrap_or(u64::MAX);
+        Ok(List { items, revision, continue_token, remaining, warnings })
+    }
+
+    async fn put(
+        &self,
+        resource: Resource,
+        precondition: Precondition,
+        context: Context,
+    ) -> Answer<Written> {
+        let key = resource.key();
+        let mut fresh_issuer = None;
+        if key.kind == Kind::Cluster {
+            let name: ClusterName = key.name.as_str().parse().map_err(|error| {
+                Problem::new(Code::Invalid, format!("{error}")).with_field("metadata.name")
+            })?;
+            if self.store.read().cluster(&name).is_none() {
+                let made = self.authority.create_issuer(&trust_domain(&name), now());
+                fresh_issuer =
+                    Some(made.map_err(|error| Problem::new(error.code(), error.to_string()))?);
+            }
+        }
+        self.write(Action::Put(Box::new(Put { resource, precondition, fresh_issuer })), context)
+            .await
+    }
+
+    async fn delete(
+        &self,
+        key: Key,
+        precondition: Precondition,
+        context: Context,
+    ) -> Answer<Written> {
+        self.write(Action::Delete { key, precondition }, context).await
+    }
+
+    async fn watch(
+        &self,
+        kind: Kind,
+        namespace: Option<Namespace>,
+        since: Option<Revision>,
+    ) -> Answer<BoxStream<'static, WatchEvent>> {
+        self.catch_up().await?;
+        let permit = self.metrics.watch_opened();
+        let Some(permit) = permit else {
+            let text = format!("{} watches are open already", limits::REST_WATCHES_MAX);
+            return Err(Problem::new(Code::Overloaded, text));
+        };
+        let events = watch::events(self.store.clone(), kind, namespace, since);
+        Ok(events
+            .map(move |event| {
+                let _held_while_the_watch_lives = &permit;
+                event
+            })
+            .boxed())
+    }
+
+    async fn history(&self, count: usize) -> Answer<History> {
+        self.catch_up().await?;
+        Ok(self.store.read().history(count))
+    }
+
+    async fn revert(&self, to: Revision, context: Context) -> Answer<HistoryEntry> {
+        let summary = format!("revert to {to}");
+        let (actor, reason) = (context.actor.clone(), context.reason.clone());
+        let entry = |revision, changes| HistoryEntry {
+            revision,
+            time: now(),
+            actor,
+            reason,
+            summary,
+            changes,
+            refused: None,
+        };
+        let action = Action::Revert { to };
+        if context.dry_run {
+            self.catch_up().await?;
+            let (actor, reason) = (context.actor, context.reason);
+            let applied = self.store.read().preview(Command { now: now(), actor, reason, action });
+            return match applied.outcome.map_err(Problem::from)? {
+                rialto_core::state::Done::Reverted(changes) => Ok(entry(applied.revision, changes)),
+                other => Err(Problem::new(Code::Internal, format!("a revert gave {other:?}"))),
+            };
+        }
+        match self.commit(context.actor, context.reason, action).await? {
+            Outcome::Reverted { revision, changes } => Ok(entry(revision, changes)),
+            other => Err(Problem::new(Code::Internal, format!("a revert gave {other:?}"))),
+        }
+    }
+
+    async fn create_token(
+        &self,
+        request: JoinTokenRequest,
+        context: Context,
+    ) -> Answer<JoinTokenIssued> {
+        self.catch_up().await?;
+        let random = |error: crate::authority::Error| Problem::new(error.code(), error.to_string());
+        let secret = Secret::of_join_token(draw().map_err(random)?);
+        let suffix = hex(&draw::<4>().map_err(random)?);
+        let whom = request.cluster.as_ref().map_or("bridge", ClusterName::as_str);
+        let name: ResourceName = format!("{}-{suffix}", whom.chars().take(50).collect::<String>())
+            .parse()
+            .map_err(|error| Problem::new(Code::Internal, format!("{error}")))?;
+        let expires_at = now().plus(request.ttl);
+        let spec = JoinTokenSpec {
+            role: request.role,
+            cluster: request.cluster.clone(),
+            secret_hash: secret.hash(),
+            expires_at,
+            used_at: None,
+        };
+        let domain = bridge_trust_domain();
+        let issuer = self.store.read().federation().map(|federation| federation.issuer.clone());
+        let issuer = issuer.ok_or_else(|| Problem::new(Code::NoLeader, "not bootstrapped yet"))?;
+        let anchor = self.authority.open_issuer(&domain, &issuer).map_err(random)?;
+        let action = Action::CreateToken { name: name.clone(), spec };
+        self.commit(context.actor, context.reason, action).await?;
+        let text = token::encode(&JoinToken {
+            name,
+            secret: secret.reveal().to_string(),
+            role: request.role,
+            cluster: request.cluster,
+            bridges: self.members.all().into_iter().map(|known| known.address).collect(),
+            fingerprint: Fingerprint::of(anchor.certificate()).to_string(),
+        });
+        let verb = match request.role {
+            Role::Member => "bridge",
+            Role::Agent => "agent",
+            Role::Gateway => "gateway",
+            Role::Dns => "dns",
+        };
+        let command = format!(
+            "(umask 077; echo '{text}' > join.token) && rialto {verb} --join-token-file join.token"
+        );
+        Ok(JoinTokenIssued { token: text, expires_at, command })
+    }
+
+    async fn drain(
+        &self,
+        cluster: ClusterName,
+        drained: bool,
+        context: Context,
+    ) -> Answer<DrainResult> {
+        let written =
+            self.write(Action::SetDrained { cluster: cluster.clone(), drained }, context).await?;
+        let (moved, kept) = self.store.read().drain_effect(&cluster);
+        Ok(DrainResult { cluster, drained, revision: written.revision, moved, kept })
+    }
+
+    async fn shift(
+        &self,
+        parent: ServiceName,
+        request: ShiftRequest,
+        context: Context,
+    ) -> Answer<Written> {
+        self.write(Action::Shift { parent, weights: request.weights }, context).await
+    }
+
+    async fn status(&self) -> Answer<Status> {
+        // Answers without a leader, too: that is when it is needed most.
+        let gathered = self.gather().await;
+        let members = self.member_statuses(&gathered);
+        let mut warnings = gathered.warnings.clone();
+        if !members.iter().any(|member| member.role == MemberRole::Leader) {
+            warnings.push("no member says that it is the leader: nothing can be changed".into());
+        }
+        let state = self.store.read();
+        let clusters = state.clusters().map(|view| {
+            let live = gathered.merged.subscribers.iter().filter(|subscriber| {
+                subscriber.cluster == *view.name
+                    && subscriber.role == Role::Gateway
+                    && subscriber.contact.state == ContactState::Connected
+            });
+            ClusterSummary {
+                name: view.name.clone(),
+                drained: view.spec.drained,
+                agent: agent_contact(view.name, &gathered.merged),
+                gateways: count(view.gateways.len()),
+                gateways_live: count(live.count()),
+                services: count(view.services),
+                exports: count(state.export_count(view.name)),
+            }
+        });
+        Ok(Status {
+            revision: state.revision(),
+            members,
+            clusters: clusters.collect(),
+            subscribers: gathered.merged.subscribers.clone(),
+            warnings,
+        })
+    }
+
+    async fn convergence(&self, revision: Option<Revision>) -> Answer<Convergence> {
+        let revision = revision.unwrap_or_else(|| self.store.read().revision());
+        let gathered = self.gather().await;
+        Ok(observed::convergence(revision, &gathered.merged.subscribers, gathered.warnings))
+    }
+
+    async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {
+        if self.store.read().cluster(&request.from_cluster).is_none() {
+            let text = format!("no cluster `{}`", request.from_cluster);
+            return Err(Problem::new(Code::ClusterUnknown, text).with_field("fromCluster"));
+        }
+        if let Some(answer) = self.ask_gateway(&request).await {
+            let unreadable = |error: serde_json::Error| {
+                Problem::new(Code::Internal, format!("the gateway's answer: {error}"))
+            };
+            if answer.failed {
+                let problem: Problem =
+                    serde_json::from_slice(&answer.answer).map_err(unreadable)?;
+                return Err(problem);
+            }
+            return serde_json::from_slice(&answer.answer).map_err(unreadable);
+        }
+        if let Some(gateway) = &request.gateway {
+            let text = format!("gateway `{gateway}` of {} does not answer", request.from_cluster);
+            return Err(Problem::new(Code::AgentSilent, text));
+        }
+        let state = self.store.read();
+        let (entries, _) = compile(&state, &request.from_cluster);
+        let snapshot = Snapshot::from_entries(state.revision(), entries);
+        Ok(explain(&snapshot, None, &request, Instant::now(), rand::random()))
+    }
+}
