@@ -68,10 +68,10 @@ impl Service {
         let outcome = serde_json::from_slice(&applied.result).map_err(|error| {
             Problem::new(Code::Internal, format!("the leader's answer cannot be read: {error}"))
         })?;
-        match outcome {
-            Outcome::Refused(problem) => Err(*problem),
-            outcome => Ok(outcome),
+        if let Outcome::Refused(problem) = outcome {
+            return Err(*problem);
         }
+        Ok(outcome)
     }
 
     /// Waits until everything acknowledged anywhere is applied here: a linearizable read.
@@ -102,6 +102,12 @@ impl Service {
     async fn gather(&self) -> Gathered {
         self.members.gather(self.own_report()).await
     }
+}
+
+/// The leader answered something else than was asked: another release, or a bug.
+fn unexpected(outcome: &Outcome) -> Problem {
+    Problem::new(Code::Internal, format!("the leader answered {outcome:?}"))
+        .with_hint("run the same release on every member")
 }
 
 fn raft_problem(error: &raft::Error) -> Problem {

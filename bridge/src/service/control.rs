@@ -117,7 +117,7 @@ impl Control for ControlService {
     }
 
     async fn issue(&self, request: Request<IssueRequest>) -> Result<Response<Credentials>, Status> {
-        let issued = self.0.issue(request).await;
+        let issued = self.0.issue(request);
         issued.map(Response::new).map_err(|problem| problem_status(&problem))
     }
 }

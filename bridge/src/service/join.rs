@@ -15,7 +15,7 @@ use rialto_wire::identity::now;
 use rialto_wire::transport::PeerIdentity;
 use tonic::{Request, Response, Status};
 
-use super::{Answer, Service, cluster_of, membership_problem};
+use super::{Answer, Service, cluster_of, membership_problem, unexpected};
 use crate::authority::Secret;
 use crate::raft::MemberId;
 use crate::store::Outcome;
@@ -54,14 +54,12 @@ impl Service {
         let mut credentials = self.certify(&id, &request.certificate_request)?;
         let redeem = RedeemToken { name, secret_hash, instance: instance.clone() };
         let actor = format!("token:{}", redeem.name);
-        match self.commit(actor, None, Action::RedeemToken(redeem)).await? {
-            Outcome::Redeemed(JoinTokenSpec { role: Role::Member, .. }) => {
-                credentials.member = Some(self.add_member(instance, request.address).await?);
-            }
-            Outcome::Redeemed(_) => {}
-            other => {
-                return Err(Problem::new(Code::Internal, format!("redemption gave {other:?}")));
-            }
+        let outcome = self.commit(actor, None, Action::RedeemToken(redeem)).await?;
+        let Outcome::Redeemed(JoinTokenSpec { role, .. }) = outcome else {
+            return Err(unexpected(&outcome));
+        };
+        if role == Role::Member {
+            credentials.member = Some(self.add_member(instance, request.address).await?);
         }
         tracing::info!(%id, "join token redeemed");
         Ok(credentials)
@@ -90,7 +88,7 @@ impl Service {
     }
 
     /// A certificate for the caller itself, or, for an agent, for a part of its cluster.
-    pub(super) async fn issue(&self, request: Request<IssueRequest>) -> Answer<Credentials> {
+    pub(super) fn issue(&self, request: Request<IssueRequest>) -> Answer<Credentials> {
         let caller = match request.extensions().get::<PeerIdentity>() {
             Some(PeerIdentity(Some(id))) => id.clone(),
             Some(PeerIdentity(None)) | None => {

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::stream::{BoxStream, StreamExt};
 use rialto_core::compile::compile;
 use rialto_core::explain::explain;
-use rialto_core::state::Command;
 use rialto_core::state::command::{Action, Put};
+use rialto_core::state::{Command, Done};
 use rialto_types::api::{
     ClusterSummary, Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry,
     List, MemberRole, MemberStatus, Precondition, ShiftRequest, Status, WatchEvent, Written,
@@ -29,7 +29,7 @@ use rialto_wire::grpc::{ExplainAnswer, ExplainRelay};
 use rialto_wire::identity::{Fingerprint, now, token};
 use rialto_wire::rest::{Context, ControlPlane, Page};
 
-use super::{Answer, Service, watch};
+use super::{Answer, Service, unexpected, watch};
 use crate::authority::{Secret, draw};
 use crate::members::Gathered;
 use crate::observed;
@@ -43,10 +43,9 @@ impl Service {
             let applied = self.store.read().preview(Command { now: now(), actor, reason, action });
             return applied.into_written().map_err(Problem::from);
         }
-        match self.commit(context.actor, context.reason, action).await? {
-            Outcome::Written(written) => Ok(*written),
-            other => Err(Problem::new(Code::Internal, format!("a write gave {other:?}"))),
-        }
+        let outcome = self.commit(context.actor, context.reason, action).await?;
+        let Outcome::Written(written) = outcome else { return Err(unexpected(&outcome)) };
+        Ok(*written)
     }
 
     /// Adds to a document what only soft state knows.
@@ -303,15 +302,17 @@ impl ControlPlane for Service {
             self.catch_up().await?;
             let (actor, reason) = (context.actor, context.reason);
             let applied = self.store.read().preview(Command { now: now(), actor, reason, action });
-            return match applied.outcome.map_err(Problem::from)? {
-                rialto_core::state::Done::Reverted(changes) => Ok(entry(applied.revision, changes)),
-                other => Err(Problem::new(Code::Internal, format!("a revert gave {other:?}"))),
+            let changes = match applied.outcome.map_err(Problem::from)? {
+                Done::Reverted(changes) => changes,
+                Done::Written(_) | Done::Redeemed(_) | Done::Accepted => Vec::new(),
             };
+            return Ok(entry(applied.revision, changes));
         }
-        match self.commit(context.actor, context.reason, action).await? {
-            Outcome::Reverted { revision, changes } => Ok(entry(revision, changes)),
-            other => Err(Problem::new(Code::Internal, format!("a revert gave {other:?}"))),
-        }
+        let outcome = self.commit(context.actor, context.reason, action).await?;
+        let Outcome::Reverted { revision, changes } = outcome else {
+            return Err(unexpected(&outcome));
+        };
+        Ok(entry(revision, changes))
     }
 
     async fn create_token(

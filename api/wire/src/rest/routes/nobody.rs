@@ -11,7 +11,6 @@ use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
 
-#[expect(clippy::unused_async, reason = "no body can ever run")]
 impl ControlPlane for Nobody {
     fn authenticate(&self, _: &str) -> Option<String> {
         match *self {}
