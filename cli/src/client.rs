@@ -1,0 +1,93 @@
+//! The client verbs: each is one file, with its arguments, its call and its printing.
+
+use std::process::ExitCode;
+
+pub(crate) mod failure;
+
+mod apply;
+mod check;
+mod connect;
+mod converge;
+mod delete;
+mod describe;
+mod diff;
+mod documents;
+mod explain;
+mod get;
+mod history;
+mod join;
+mod move_traffic;
+mod revert;
+mod status;
+mod target;
+
+use failure::{Exit, Failure};
+
+use crate::print::{Format, Printer};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    Get(get::Arguments),
+    Describe(describe::Arguments),
+    Apply(apply::Arguments),
+    Delete(delete::Arguments),
+    Status(status::Arguments),
+    Check(check::Arguments),
+    Explain(explain::Arguments),
+    #[command(subcommand)]
+    Join(join::Command),
+    History(history::Arguments),
+    Revert(revert::Arguments),
+    Shift(move_traffic::Shift),
+    Drain(move_traffic::Drain),
+    Undrain(move_traffic::Undrain),
+}
+
+/// In which form a verb prints its data.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Output {
+    /// How to print
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        long_help = "How to print: table, wide, json, yaml or name"
+    )]
+    output: Format,
+}
+
+impl Output {
+    pub(crate) fn printer(&self) -> Printer {
+        Printer::new(self.output)
+    }
+}
+
+/// Runs a verb to its exit code.
+pub(crate) fn run(verb: Verb) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(perform(verb)),
+        Err(error) => Err(Failure::failed(format!("cannot start the runtime: {error}"))),
+    };
+    outcome.unwrap_or_else(|failure| failure.report()).into()
+}
+
+async fn perform(verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Get(arguments) => get::run(arguments).await,
+        Verb::Describe(arguments) => describe::run(arguments).await,
+        Verb::Apply(arguments) => apply::run(arguments).await,
+        Verb::Delete(arguments) => delete::run(arguments).await,
+        Verb::Status(arguments) => status::run(arguments).await,
+        Verb::Check(arguments) => check::run(arguments).await,
+        Verb::Explain(arguments) => explain::run(arguments).await,
+        Verb::Join(command) => join::run(command).await,
+        Verb::History(arguments) => history::run(arguments).await,
+        Verb::Revert(arguments) => revert::run(arguments).await,
+        Verb::Shift(arguments) => move_traffic::shift(arguments).await,
+        Verb::Drain(arguments) => move_traffic::drain(arguments).await,
+        Verb::Undrain(arguments) => move_traffic::undrain(arguments).await,
+    }
+}

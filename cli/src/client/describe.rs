@@ -1,0 +1,190 @@
+//! `describe`: one object with all that concerns it.
+
+use rialto_types::api::History;
+use rialto_types::cluster::{ClusterStatus, SubscriberStatus};
+use rialto_types::id::Namespace;
+use rialto_types::object::{Document, Key, Kind};
+use rialto_types::service::ServiceStatus;
+use rialto_wire::client::Client;
+use serde_json::Value;
+
+use super::connect::Connection;
+use super::failure::{Exit, Failure};
+use super::get::columns::{self, contact, endpoint_count};
+use super::get::now;
+use super::{converge, target};
+use crate::print::{self, Format, Printer, Style, Table};
+
+/// Show one object with all that concerns it: state, related objects, last changes
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The kind, such as `service` or `HTTPRoute`
+    #[arg(value_parser = target::kind)]
+    kind: Kind,
+    /// The object's name, or NAMESPACE/NAME
+    name: String,
+    #[arg(short, long)]
+    namespace: Option<Namespace>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How many of an object's changes are shown, and among how many they are looked for.
+const CHANGES_SHOWN_MAX: usize = 5;
+const HISTORY_LOOK_BACK: usize = 200;
+
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let key = target::key(arguments.kind, arguments.namespace.as_ref(), &arguments.name)?;
+    let client = arguments.connection.client()?;
+    let printer = Printer::new(Format::Table);
+    let document = client.get(&key).await?;
+    let mut text = head(&key, &document, printer.style)?;
+    match key.kind {
+        Kind::Service => {
+            text.push_str(&service(&document, printer.style));
+            text.push_str(&related(&client, &key, printer.style).await?);
+        }
+        Kind::Cluster => text.push_str(&cluster(&document, printer.style)),
+        Kind::JoinToken
+        | Kind::Workspace
+        | Kind::ServiceExport
+        | Kind::HttpRoute
+        | Kind::TcpRoute
+        | Kind::FailoverPolicy
+        | Kind::AccessPolicy => {}
+    }
+    let history = client.history(HISTORY_LOOK_BACK).await?;
+    text.push_str(&last_changes(&key, &history, printer.style));
+    printer.data(&text)?;
+    Ok(Exit::Done)
+}
+
+fn head(key: &Key, document: &Document, style: Style) -> Result<String, Failure> {
+    let metadata = &document.metadata;
+    let mut text = format!("{}\n", style.heading(&key.to_string()));
+    let mut line = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.push_str(&format!("  {name:<10} {value}\n"));
+        }
+    };
+    line("owner", metadata.owner.as_ref().map(ToString::to_string));
+    line("revision", metadata.resource_version.map(|version| version.to_string()));
+    line("age", metadata.created_at.map(|at| print::age(at.age(now()))));
+    let pairs = |map: &std::collections::BTreeMap<String, String>| {
+        let pairs: Vec<String> =
+            map.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join(", "))
+    };
+    line("labels", pairs(&metadata.labels));
+    line("notes", pairs(&metadata.annotations));
+    if document.spec.as_object().is_some_and(|spec| !spec.is_empty()) {
+        text.push_str(&format!("\n{}\n", style.heading("spec")));
+        for line in print::yaml(&document.spec)?.lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    Ok(text)
+}
+
+fn service(document: &Document, style: Style) -> String {
+    let Some(status) = columns::status::<ServiceStatus>(document) else { return String::new() };
+    let mut text = format!("  {:<10} {}\n", "name", status.dns_name);
+    text.push_str(&format!("  {:<10} {}\n", "ports", columns::ports(&status.ports)));
+    text.push_str(&format!("\n{}\n", style.heading("clusters")));
+    let mut table = Table::new(&["CLUSTER", "EXPORTED", "BY", "ENDPOINTS", "SAID", "VIRTUAL IPS"]);
+    for (name, inside) in &status.clusters {
+        let said = inside.endpoints.iter().map(|port| port.age_ms).max();
+        let said = said.map(|ms| print::age(std::time::Duration::from_millis(ms)) + " ago");
+        let addresses = status.virtual_ips.get(name).into_iter().flatten();
+        table.row(vec![
+            name.to_string(),
+            if inside.exported { "yes" } else { "no" }.to_string(),
+            inside.exported_by.as_ref().map_or_else(String::new, ToString::to_string),
+            match endpoint_count(inside) {
+                Some((healthy, total)) => format!("{healthy}/{total} healthy"),
+                None => "Unknown".to_string(),
+            },
+            said.unwrap_or_default(),
+            addresses.map(ToString::to_string).collect::<Vec<_>>().join(","),
+        ]);
+    }
+    text.push_str(&table.render());
+    for conflict in &status.conflicts {
+        text.push_str(&format!("  {} {conflict}\n", style.warning("!")));
+    }
+    if status.clusters.values().all(|inside| !inside.exported) {
+        let mark = style.warning("!");
+        text.push_str(&format!(
+            "  {mark} nobody exports it, so other clusters cannot call it; apply a ServiceExport\n"
+        ));
+    }
+    text
+}
+
+/// Routes and policies that name the service.
+async fn related(client: &Client, key: &Key, style: Style) -> Result<String, Failure> {
+    let kinds = [Kind::HttpRoute, Kind::TcpRoute, Kind::FailoverPolicy, Kind::AccessPolicy];
+    let mut text = String::new();
+    for kind in kinds {
+        let list = client.list(kind, key.namespace.as_ref()).await?;
+        for item in list.items.iter().filter(|item| names_service(&item.spec, key)) {
+            text.push_str(&format!("  {kind} {}\n", item.metadata.name));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("  none: every caller may call it, local endpoints first\n");
+    }
+    Ok(format!("\n{}\n{text}", style.heading("routes and policies")))
+}
+
+fn names_service(spec: &Value, key: &Key) -> bool {
+    let refs = ["parentRefs", "targetRefs"].into_iter().flat_map(|name| spec[name].as_array());
+    refs.flatten().any(|reference| reference["name"] == key.name.as_str())
+}
+
+fn cluster(document: &Document, style: Style) -> String {
+    let Some(status) = columns::status::<ClusterStatus>(document) else { return String::new() };
+    let mut text = format!("\n{}\n", style.heading("state"));
+    let mut line = |name: &str, value: String| {
+        text.push_str(&format!("  {name:<12} {value}\n"));
+    };
+    line("agent", contact(&status.agent));
+    line("trust domain", status.trust_domain.to_string());
+    if let Some(fingerprint) = &status.anchor_fingerprint {
+        line("anchor", fingerprint.clone());
+    }
+    line("services", format!("{}, {} exported", status.services, status.exports));
+    text.push_str(&format!("\n{}\n", style.heading("gateways")));
+    for gateway in &status.gateways {
+        text.push_str(&format!("  {}  {}\n", gateway.id, gateway.address));
+    }
+    if status.gateways.is_empty() {
+        text.push_str("  none: no other cluster reaches its services; start `rialto gateway`\n");
+    }
+    text.push_str(&format!("\n{}\n", style.heading("snapshot subscribers")));
+    text.push_str(&subscribers(&status.subscribers));
+    text
+}
+
+fn subscribers(subscribers: &[SubscriberStatus]) -> String {
+    let lines = subscribers.iter().map(|subscriber| {
+        let (name, state) = (converge::name(subscriber), contact(&subscriber.contact));
+        format!("  {name}  {state}  {}\n", converge::lack(subscriber))
+    });
+    lines.collect()
+}
+
+fn last_changes(key: &Key, history: &History, style: Style) -> String {
+    let touches = |changes: &[rialto_types::api::Change]| changes.iter().any(|c| c.key == *key);
+    let entries = history.items.iter().filter(|entry| touches(&entry.changes));
+    let mut text = String::new();
+    for entry in entries.take(CHANGES_SHOWN_MAX) {
+        let reason = entry.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let (revision, time, actor) = (entry.revision, entry.time, &entry.actor);
+        text.push_str(&format!("  {revision}  {time}  {actor}  {}{reason}\n", entry.summary));
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("\n{}\n{text}", style.heading("last changes"))
+}

@@ -1,0 +1,98 @@
+//! Verbs that need no bridge: `generate`, `explain-code`, `version`.
+
+use std::process::ExitCode;
+
+use rialto_types::error::Code;
+
+use crate::client::Output;
+use crate::client::failure::{Exit, Failure};
+use crate::codes;
+use crate::print::{self, Format, Printer, Table};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Tool {
+    /// Say what an error code means and what to do about it
+    ExplainCode {
+        /// The code, such as RIA6004; all of them if absent
+        code: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print what is derived from this program
+    #[command(subcommand)]
+    Generate(Document),
+    /// Print the version
+    Version {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Document {
+    /// The description of the REST API (OpenAPI 3.1, JSON)
+    Openapi,
+}
+
+pub(crate) fn run(tool: &Tool) -> ExitCode {
+    let outcome = match tool {
+        Tool::ExplainCode { code, output } => explain_code(code.as_deref(), &output.printer()),
+        Tool::Generate(Document::Openapi) => {
+            Printer::new(Format::Json).data(&print::json(&rialto_wire::rest::openapi()))
+        }
+        Tool::Version { output } => version(&output.printer()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report().into(),
+    }
+}
+
+fn version(printer: &Printer) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    let value = serde_json::json!({ "version": version });
+    printer.value(&value, |_| format!("rialto {version}\n"))
+}
+
+fn explain_code(text: Option<&str>, printer: &Printer) -> Result<(), Failure> {
+    let Some(text) = text else { return list(printer) };
+    let number = text.to_ascii_uppercase();
+    let number = number.strip_prefix("RIA").unwrap_or(&number);
+    let code = Code::from_text(&format!("RIA{number}")).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("`{text}` is not an error code"))
+            .with_hint("`rialto explain-code` lists them all")
+    })?;
+    printer.value(&value(code), |_| page(code))
+}
+
+fn list(printer: &Printer) -> Result<(), Failure> {
+    let values: Vec<_> = Code::ALL.iter().map(|code| value(*code)).collect();
+    let mut table = Table::new(&["CODE", "HTTP", "MEANING"]);
+    for code in Code::ALL {
+        table.row(vec![code.to_string(), code.status().to_string(), code.title().to_string()]);
+    }
+    printer.value(&values, |_| table.render())
+}
+
+fn value(code: Code) -> serde_json::Value {
+    serde_json::json!({
+        "code": code,
+        "status": code.status(),
+        "title": code.title(),
+        "retryable": code.is_retryable(),
+        "fix": codes::fix(code),
+    })
+}
+
+fn page(code: Code) -> String {
+    let again = match code.is_retryable() {
+        true => "yes, without a change",
+        false => "no: the same request fails again until something changes",
+    };
+    format!(
+        "{code}  {}\n\n  HTTP status  {}\n  try again    {again}\n  what to do   {}\n",
+        code.title(),
+        code.status(),
+        codes::fix(code)
+    )
+}

@@ -1,0 +1,160 @@
+//! The servers: settings from a file, logs, signals, and then the part's own `run`.
+
+use std::future::Future;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use rialto_wire::identity::tls;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::client::failure::Exit;
+use crate::print;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Server {
+    /// Run a member of the control plane; three of them bear the loss of one
+    Bridge(Arguments),
+    /// Run a gateway: it carries calls from and to its cluster
+    Gateway(Arguments),
+    /// Run an agent: it knows what its cluster has; one per cluster
+    Agent(Arguments),
+    /// Run a DNS proxy: it answers federated names, and forwards the rest
+    Dns(Arguments),
+    /// Run agent, gateway and DNS proxy in one process: a virtual machine, a small cluster
+    Node(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The settings, as YAML
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// What to log: a level, or directives such as `info,rialto_gateway=debug`
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "RIALTO_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
+    log: String,
+}
+
+/// The settings of all parts of one machine, each as it has them alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Node {
+    agent: rialto_agent::Config,
+    gateway: rialto_gateway::Config,
+    dns: rialto_dns::Config,
+}
+
+pub(crate) fn run(server: &Server) -> ExitCode {
+    let outcome = match server {
+        Server::Bridge(arguments) => serve(arguments, rialto_bridge::run),
+        Server::Gateway(arguments) => serve(arguments, rialto_gateway::run),
+        Server::Agent(arguments) => serve(arguments, rialto_agent::run),
+        Server::Dns(arguments) => serve(arguments, rialto_dns::run),
+        Server::Node(arguments) => serve(arguments, node),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::note(&format!("{} {error:#}", print::label("error")));
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn serve<C, F>(
+    arguments: &Arguments,
+    run: impl FnOnce(C, CancellationToken) -> F,
+) -> anyhow::Result<()>
+where
+    C: DeserializeOwned,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let config = read(&arguments.config)?;
+    start_logs(&arguments.log)?;
+    // Refused if it is there already, which is as good.
+    let _ = tls::provider().as_ref().clone().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        stop_on_signals(stop.clone())?;
+        run(config, stop).await
+    })
+}
+
+fn read<C: DeserializeOwned>(path: &Path) -> anyhow::Result<C> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the settings in `{file}`"))?;
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(&text, options)
+        .with_context(|| format!("the settings in `{file}` cannot be used"))
+}
+
+/// People get lines, programs get JSON; both on stderr.
+fn start_logs(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)
+        .with_context(|| format!("`--log {filter}` is not a level nor a list of directives"))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        logs.with_ansi(!no_colour).init();
+    } else {
+        logs.json().flatten_event(true).init();
+    }
+    Ok(())
+}
+
+/// The first signal asks for an orderly end, the second ends at once.
+fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    // Ends with the runtime.
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            if stop.is_cancelled() {
+                tracing::warn!(signal = name, "ending at once");
+                std::process::exit(1);
+            }
+            tracing::info!(signal = name, "stopping; a second signal ends at once");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// The parts end together: one that fails takes the others along, so that a supervisor sees it.
+async fn node(config: Node, stop: CancellationToken) -> anyhow::Result<()> {
+    let ended = stop.clone().drop_guard();
+    let part = async |name: &'static str, outcome: anyhow::Result<()>| {
+        stop.cancel();
+        outcome.with_context(|| format!("the node's {name} ended"))
+    };
+    let (agent, gateway, dns) = tokio::join!(
+        async { part("agent", rialto_agent::run(config.agent, stop.clone()).await).await },
+        async { part("gateway", rialto_gateway::run(config.gateway, stop.clone()).await).await },
+        async { part("DNS proxy", rialto_dns::run(config.dns, stop.clone()).await).await },
+    );
+    drop(ended);
+    agent.and(gateway).and(dns)
+}
+
+#[cfg(test)]
+mod tests;
