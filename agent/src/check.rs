@@ -1,7 +1,7 @@
 //! Active health checks: probes endpoints when `core::health::Check` says so, and tells changes.
 //!
-//! One task owns all checks. A probe that is due while too many run waits for a free place before it
-//! starts, so that a crowded agent never takes its own slowness for an endpoint's.
+//! One task owns all checks. A probe that is due while too many run waits for a free place before
+//! it starts, so that a crowded agent never takes its own slowness for an endpoint's.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;

@@ -194,7 +194,9 @@ impl Listeners {
 /// The identity kept from before, or the one that the join token brings.
 async fn join(config: &Config, folder: &Folder) -> anyhow::Result<Enrolled> {
     let kept = folder.load().context("the identity cannot be loaded")?;
-    let is_ours = |kept: &Enrolled| matches!(kept.svid.id().as_part(), Some((Role::Agent, id)) if id == config.id);
+    let is_ours = |kept: &Enrolled| {
+        kept.svid.id().as_part().is_some_and(|(role, id)| role == Role::Agent && id == config.id)
+    };
     let expired = match kept {
         Some(kept) if is_ours(&kept) && !kept.svid.is_expired(identity::now()) => return Ok(kept),
         Some(kept) => format!(" (the one of `{}` cannot be used any more)", kept.svid.id()),

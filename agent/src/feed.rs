@@ -246,7 +246,10 @@ impl Subscriber {
                     }
                 }
                 changed = table.changed() => match changed {
-                    Ok(()) => table.borrow_and_update().clone().map(|table| ToPart::Table((*table).clone())),
+                    Ok(()) => {
+                    let table = table.borrow_and_update().clone();
+                    table.map(|table| ToPart::Table((*table).clone()))
+                }
                     Err(_) => return "the agent is stopping",
                 },
                 _ = beat.tick() => {

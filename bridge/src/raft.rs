@@ -251,8 +251,9 @@ pub struct Raft {
 impl Raft {
     /// Opens the folder, restores the state machine and starts the thread.
     ///
-    /// `peers` gets the handle for its reports. `on_failure` runs once, on the raft thread, when the
-    /// member cannot go on; it must end the process, because what is on disk is no longer known.
+    /// `peers` gets the handle for its reports. `on_failure` runs once, on the raft thread, when
+    /// the member cannot go on; it must end the process, because what is on disk is no longer
+    /// known.
     pub fn start<S, P>(
         options: Options,
         machine: S,

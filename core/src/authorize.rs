@@ -4,12 +4,12 @@
 //! - A policy that could not be read denies its service.
 //! - A DENY rule that fits decides; then, if any ALLOW policy selects the service, one of its rules
 //!   must fit. A service without policies is open to the federation.
-//! - A request that came by a route is judged for the service dialled and for the backend: both must
-//!   allow it.
-//! - A caller without a proven identity fits no rule that names identities or workspaces; its cluster
-//!   is proven by the tunnel, so that cluster rules fit it.
-//! - **What cannot be seen is not let through**: on a port that is not HTTP an operation that states
-//!   methods or paths fits in a DENY rule and does not in an ALLOW rule.
+//! - A request that came by a route is judged for the service dialled and for the backend: both
+//!   must allow it.
+//! - A caller without a proven identity fits no rule that names identities or workspaces; its
+//!   cluster is proven by the tunnel, so that cluster rules fit it.
+//! - **What cannot be seen is not let through**: on a port that is not HTTP an operation that
+//!   states methods or paths fits in a DENY rule and does not in an ALLOW rule.
 //! - Where a rule looks at paths, a path with more than one reading is refused before any rule is
 //!   tried; what is percent-encoded without need is compared decoded.
 

@@ -12,9 +12,10 @@
 //! **Clusters** come in this order: the own one (unless the policy's order names it), the policy's
 //! order, the rest as equals, those of the own region first. Load spills from one to the next by
 //! Envoy's arithmetic: each takes `usable / total x overprovisioning` of what is left. A cluster of
-//! which nothing is known counts as able, after all that are known. A drained cluster gets something
-//! only where no other cluster can serve. If nobody has a usable endpoint, those whose endpoints are
-//! ejected rather than gone are asked all the same (the panic rule of [`crate::health`]).
+//! which nothing is known counts as able, after all that are known. A drained cluster gets
+//! something only where no other cluster can serve. If nobody has a usable endpoint, those whose
+//! endpoints are ejected rather than gone are asked all the same (the panic rule of
+//! [`crate::health`]).
 
 mod cluster;
 mod endpoint;

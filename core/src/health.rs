@@ -10,11 +10,11 @@
 //! peer said is forgotten after [`limits::SUMMARY_AGE_MAX`].
 //!
 //! **Ejection** is on by default: an endpoint that fails [`limits::OUTLIER_ERRORS_MAX`] times by
-//! status or [`limits::OUTLIER_BREAKS_MAX`] times by connection is left for a time that doubles with
-//! each ejection, and comes back by a ramp. **Panic rule**: clusters are weighed by their honest
-//! number of usable endpoints, but inside a cluster ejections count for at most
-//! [`limits::EJECTED_PERCENT_MAX`] of the endpoints (the oldest first) and never for the last one, so
-//! that one fault which all share does not pile the load on a few. What an active check calls
+//! status or [`limits::OUTLIER_BREAKS_MAX`] times by connection is left for a time that doubles
+//! with each ejection, and comes back by a ramp. **Panic rule**: clusters are weighed by their
+//! honest number of usable endpoints, but inside a cluster ejections count for at most
+//! [`limits::EJECTED_PERCENT_MAX`] of the endpoints (the oldest first) and never for the last one,
+//! so that one fault which all share does not pile the load on a few. What an active check calls
 //! unhealthy is never used.
 
 pub mod check;

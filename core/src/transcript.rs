@@ -2,7 +2,8 @@
 //!
 //! A file is a story for people and a test. Lines that start with `#` are comment; a line that
 //! starts with a space continues the command above it. Below the line stands each command again,
-//! after `>`, with its answer. `UPDATE_EXPECT=1 cargo test` rewrites what stands below; the diff is for review.
+//! after `>`, with its answer. `UPDATE_EXPECT=1 cargo test` rewrites what stands below; the diff is
+//! for review.
 
 use std::path::{Path, PathBuf};
 

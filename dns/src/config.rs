@@ -45,7 +45,10 @@ pub enum Error {
          give the ranges of your workloads"
     )]
     Open(IpNet),
-    #[error("`upstreams` has {0} addresses, at most {max} are used", max = limits::DNS_UPSTREAMS_MAX)]
+    #[error(
+        "`upstreams` has {0} addresses, at most {max} are used",
+        max = limits::DNS_UPSTREAMS_MAX
+    )]
     Upstreams(usize),
 }
 

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! One task reads each UDP socket and answers what it can at once, so that a name of ours never
-//! waits for an upstream. We read packets ourselves rather than through `hickory-server`: it starts a
-//! task for each query (twice the cost, measured) and leaves us no say in what a malformed one gets.
+//! waits for an upstream. We read packets ourselves rather than through `hickory-server`: it starts
+//! a task for each query (twice the cost, measured) and leaves us no say in what a malformed one
+//! gets.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -129,7 +129,10 @@ impl From<StreamError> for io::Error {
 /// Why a connection to a peer gateway ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionLost {
-    #[error("nothing was received for {} ms; look at the path and at the peer's health", .0.as_millis())]
+    #[error(
+        "nothing was received for {} ms; look at the path and at the peer's health",
+        .0.as_millis()
+    )]
     Silent(Duration),
     #[error("peer closed the connection: {0}")]
     ClosedByPeer(String),
@@ -470,7 +473,8 @@ impl SendStream {
         }
     }
 
-    /// Resolves when the peer stopped reading (its code), or has everything after `finish` (`None`).
+    /// Resolves when the peer stopped reading (its code), or has everything after `finish`
+    /// (`None`).
     pub fn stopped(
         &self,
     ) -> impl Future<Output = Result<Option<ResetCode>, StreamError>> + Send + 'static {

@@ -1,4 +1,5 @@
-//! Durations as text (`500ms`, `10s`, `15m`, `2h`), as Gateway API writes them (GEP-2257, one unit).
+//! Durations as text (`500ms`, `10s`, `15m`, `2h`), as Gateway API writes them (GEP-2257, one
+//! unit).
 
 use std::time::Duration;
 

@@ -50,7 +50,11 @@ macro_rules! text_id {
             type Err = Error;
             fn from_str(text: &str) -> Result<Self, Error> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(text) { Ok(Self(text.into())) } else { Err(invalid($what, text, $expected)) }
+                if valid(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(invalid($what, text, $expected))
+                }
             }
         }
 

@@ -146,8 +146,8 @@ pub const STATIC_FILE_FAULTS_MAX: usize = 20;
 /// `GRPC_MESSAGE_BYTES_MAX`, at up to 200 bytes each.
 pub const ENDPOINTS_PER_CLUSTER_MAX: usize = 20_000;
 pub const CALLERS_PER_CLUSTER_MAX: usize = 20_000;
-/// A gateway that is gone is still reported this long: longer than a restart, and its peers notice a
-/// dead one within seconds by themselves.
+/// A gateway that is gone is still reported this long: longer than a restart, and its peers notice
+/// a dead one within seconds by themselves.
 pub const GATEWAY_FORGOTTEN: Duration = Duration::from_secs(60);
 /// Results of health checks, and gateways' comings and goings, that wait for the agent's loop.
 pub const AGENT_EVENTS_MAX: usize = 1_024;
@@ -347,7 +347,8 @@ pub const ACCESS_LOG_BUFFERS_MAX: usize = 256;
 pub const RAFT_LOG_SEGMENT_BYTES: usize = 16 * 1024 * 1024;
 /// A batch is cut into frames of this size, so that a frame and one command always fit a segment.
 pub const RAFT_LOG_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// One command: an object, or a full report of one cluster (10,000 services of 200 bytes), with room.
+/// One command: an object, or a full report of one cluster (10,000 services of 200 bytes), with
+/// room.
 pub const RAFT_COMMAND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Entries of one append message, unless a single one is larger.
 pub const RAFT_APPEND_BYTES_MAX: u64 = 1024 * 1024;

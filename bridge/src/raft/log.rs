@@ -66,7 +66,8 @@ impl Default for Sizes {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "cannot {action} the raft log file `{path}`; the member stops rather than guess what is on disk"
+        "cannot {action} the raft log file `{path}`; the member stops rather than guess what \
+         is on disk"
     )]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error(
@@ -85,7 +86,8 @@ pub enum Error {
     )]
     Missing { path: PathBuf },
     #[error(
-        "raft log file `{path}` was written by a newer version of rialto (byte {offset}); start that version"
+        "raft log file `{path}` was written by a newer version of rialto (byte {offset}); \
+         start that version"
     )]
     Newer { path: PathBuf, offset: u64 },
     #[error(

@@ -4,7 +4,8 @@
 //! step, tick, propose, read --> [ Node ] --> take_output --> flush it --> persisted --> apply --> applied
 //! ```
 //!
-//! The only file that calls `RawNode`. What raft answers with a panic is checked before it is asked.
+//! The only file that calls `RawNode`. What raft answers with a panic is checked before it is
+//! asked.
 
 use bytes::Bytes;
 use protobuf::Message as _;

@@ -35,7 +35,8 @@ pub(super) struct Snapshot {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "cannot {action} the snapshot file `{path}`; the member stops rather than guess what is on disk"
+        "cannot {action} the snapshot file `{path}`; the member stops rather than guess what \
+         is on disk"
     )]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error(

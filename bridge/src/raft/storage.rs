@@ -1,4 +1,5 @@
-//! raft's view of what is durable: the entries since the base, the last snapshot, hard state, members.
+//! raft's view of what is durable: the entries since the base, the last snapshot, hard state,
+//! members.
 
 use std::cell::Cell;
 

@@ -1,3 +1,4 @@
-//! One integration target: real processes of the one binary.
+//! One integration target: what needs several packages, or real processes of the one binary.
 
 mod demo;
+mod tidy;

@@ -46,7 +46,8 @@ enum State {
 }
 
 impl Check {
-    /// A check whose first probe is due at `first`: the owner spreads many checks over the interval.
+    /// A check whose first probe is due at `first`: the owner spreads many checks over the
+    /// interval.
     pub fn new(config: Config, first: Instant) -> Self {
         Self {
             config,

@@ -14,8 +14,8 @@ pub(super) struct History {
     /// Changes of objects, oldest first: what `revert` undoes.
     changes: VecDeque<HistoryEntry>,
     changes_bytes: usize,
-    /// Refusals, reports, join tokens, members: what is only told. A ring of its own, so that a chatty agent
-    /// or a failing script cannot push out what `revert` needs.
+    /// Refusals, reports, join tokens, members: what is only told. A ring of its own, so that a
+    /// chatty agent or a failing script cannot push out what `revert` needs.
     audit: VecDeque<HistoryEntry>,
     /// Everything after this revision is in `changes`.
     floor: Revision,

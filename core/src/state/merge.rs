@@ -2,8 +2,8 @@
 //! conflict resolution").
 //!
 //! The oldest export wins: its type is the service's, and a port that contradicts an older one is
-//! not served by the cluster that states it. Ports that do not contradict are united. Exports of one
-//! age rank by cluster name, so that the order of arguments never matters.
+//! not served by the cluster that states it. Ports that do not contradict are united. Exports of
+//! one age rank by cluster name, so that the order of arguments never matters.
 
 use std::collections::BTreeMap;
 

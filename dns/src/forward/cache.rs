@@ -1,7 +1,8 @@
 //! Answers of upstream resolvers, for as long as they say.
 //!
-//! Two halves: what is used moves to the young half; when that is full, the old half is forgotten and
-//! the young one becomes it. That keeps what is asked often, at a fixed cost and without a list.
+//! Two halves: what is used moves to the young half; when that is full, the old half is forgotten
+//! and the young one becomes it. That keeps what is asked often, at a fixed cost and without a
+//! list.
 
 use std::collections::HashMap;
 use std::sync::Arc;

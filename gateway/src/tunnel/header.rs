@@ -381,7 +381,10 @@ impl Answer {
 pub enum Error {
     #[error("a header of kind {0} was not expected here")]
     Kind(u8),
-    #[error("header has {0} bytes of fields, at most {max} are allowed", max = limits::TUNNEL_HEADER_BYTES_MAX)]
+    #[error(
+        "header has {0} bytes of fields, at most {max} are allowed",
+        max = limits::TUNNEL_HEADER_BYTES_MAX
+    )]
     TooLong(usize),
     #[error("the stream ended inside the header")]
     Truncated,
@@ -405,7 +408,10 @@ pub enum Error {
     Mode(u8),
     #[error("field `trace` is not a traceparent")]
     Trace,
-    #[error("the flow has passed {0} gateways, at most {max} are allowed", max = limits::TUNNEL_HOPS_MAX)]
+    #[error(
+        "the flow has passed {0} gateways, at most {max} are allowed",
+        max = limits::TUNNEL_HOPS_MAX
+    )]
     TooManyHops(u8),
 }
 

@@ -29,7 +29,10 @@ pub enum PeerMessage {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("a peer message has {0} bytes, at most {max} are allowed", max = limits::PEER_MESSAGE_BYTES_MAX)]
+    #[error(
+        "a peer message has {0} bytes, at most {max} are allowed",
+        max = limits::PEER_MESSAGE_BYTES_MAX
+    )]
     TooLong(usize),
     #[error("a peer message cannot be read")]
     Json(#[source] serde_json::Error),

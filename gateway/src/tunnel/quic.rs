@@ -495,8 +495,8 @@ async fn watch(connection: Weak<Connection>, send_window_bytes: u64) {
     }
 }
 
-/// RFC 9002 6.2.1, with the variation taken as a quarter of the round trip, because `quinn` does not
-/// show it.
+/// RFC 9002 6.2.1, with the variation taken as a quarter of the round trip, because `quinn` does
+/// not show it.
 fn probe_timeout(round_trip: Duration) -> Duration {
     2 * round_trip + ACK_DELAY_MAX
 }

@@ -51,7 +51,8 @@ pub enum Error {
     #[error("the certificate that claims `{id}` is not signed by an anchor of its trust domain")]
     NotSigned { id: SpiffeId, source: rustls::Error },
     #[error(
-        "no certificate with the expected fingerprint was presented: the token is of another federation, or someone answers in its place"
+        "no certificate with the expected fingerprint was presented: the token is of another \
+         federation, or someone answers in its place"
     )]
     Fingerprint,
     #[error("the peer is `{id}`, expected was {expected}")]

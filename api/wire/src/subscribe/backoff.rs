@@ -1,3 +1,5 @@
+//! How long to wait before a stream is tried again.
+
 use std::time::Duration;
 
 use rialto_types::limits::{RECONNECT_BACKOFF_MAX, RECONNECT_BACKOFF_MIN};

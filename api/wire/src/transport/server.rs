@@ -239,7 +239,9 @@ async fn serve_http<S, P, D>(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = connection.as_mut() => return note_end(ended),
-        reason = distrusted => return debug!(reason, "a connection is cut: its peer lost our trust"),
+        reason = distrusted => {
+            return debug!(reason, "a connection is cut: its peer lost our trust");
+        }
         () = shutdown.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();

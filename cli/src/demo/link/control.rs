@@ -180,7 +180,8 @@ fn ask_from(mine: &Path, folder: &Path, request: &Request) -> anyhow::Result<Rep
         UnixDatagram::bind(mine).with_context(|| format!("could not bind `{}`", mine.display()))?;
     socket.set_read_timeout(Some(ANSWER_TIMEOUT)).context("could not set a timeout")?;
     socket.send_to(&serde_json::to_vec(request)?, command_socket(folder)).context(
-        "could not reach the link; is `rialto demo` running in namespaces? On loopback there is none",
+        "could not reach the link; is `rialto demo` running in namespaces? On loopback \
+                 there is none",
     )?;
     let mut buffer = vec![0; limits::DEMO_COMMAND_BYTES_MAX];
     let size = socket.recv(&mut buffer).context("the link did not answer")?;
