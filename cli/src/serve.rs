@@ -19,11 +19,11 @@ use crate::print;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Server {
     /// Run a member of the control plane; three of them bear the loss of one
-    Bridge(Arguments),
+    Bridge(Joining),
     /// Run a gateway: it carries calls from and to its cluster
     Gateway(Arguments),
     /// Run an agent: it knows what its cluster has; one per cluster
-    Agent(Arguments),
+    Agent(Joining),
     /// Run a DNS proxy: it answers federated names, and forwards the rest
     Dns(Arguments),
     /// Run agent, gateway and DNS proxy in one process: a virtual machine, a small cluster
@@ -46,6 +46,16 @@ pub(crate) struct Arguments {
     log: String,
 }
 
+/// A part that joins by a token.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Joining {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// A file with the join token, read at the first start only; instead of the setting
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
 /// The settings of all parts of one machine, each as it has them alone.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,9 +67,20 @@ struct Node {
 
 pub(crate) fn run(server: &Server) -> ExitCode {
     let outcome = match server {
-        Server::Bridge(arguments) => serve(arguments, rialto_bridge::run),
+        Server::Bridge(joining) => {
+            serve(&joining.arguments, |mut config: rialto_bridge::Config, stop| {
+                let token = joining.token_file.clone();
+                config.join_token_file = token.or(config.join_token_file.take());
+                rialto_bridge::run(config, stop)
+            })
+        }
         Server::Gateway(arguments) => serve(arguments, rialto_gateway::run),
-        Server::Agent(arguments) => serve(arguments, rialto_agent::run),
+        Server::Agent(joining) => {
+            serve(&joining.arguments, |mut config: rialto_agent::Config, stop| {
+                config.token_file = joining.token_file.clone().or(config.token_file.take());
+                rialto_agent::run(config, stop)
+            })
+        }
         Server::Dns(arguments) => serve(arguments, rialto_dns::run),
         Server::Node(arguments) => serve(arguments, node),
     };

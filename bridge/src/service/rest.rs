@@ -350,14 +350,13 @@ impl ControlPlane for Service {
             bridges: self.members.all().into_iter().map(|known| known.address).collect(),
             fingerprint: Fingerprint::of(anchor.certificate()).to_string(),
         });
-        let verb = match request.role {
+        let part = match request.role {
             Role::Member => "bridge",
-            Role::Agent => "agent",
-            Role::Gateway => "gateway",
-            Role::Dns => "dns",
+            Role::Agent | Role::Gateway | Role::Dns => request.role.as_str(),
         };
         let command = format!(
-            "(umask 077; echo '{text}' > join.token) && rialto {verb} --join-token-file join.token"
+            "(umask 077; echo '{text}' > join.token) && \\\n  \
+             rialto {part} --config {part}.yaml --token-file join.token"
         );
         Ok(JoinTokenIssued { token: text, expires_at, command })
     }
