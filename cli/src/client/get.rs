@@ -127,7 +127,7 @@ pub(super) fn empty(kind: Kind, namespace: Option<&Namespace>) -> String {
             "`rialto get services` shows what could be exported, `rialto apply -f FILE` exports it"
         }
         Kind::HttpRoute | Kind::TcpRoute => {
-            "`rialto shift NAMESPACE/SERVICE BACKEND=WEIGHT ...` or `rialto apply -f FILE` makes one"
+            "`rialto shift NAMESPACE/SERVICE BACKEND=WEIGHT` or `rialto apply -f FILE` makes one"
         }
         Kind::Workspace | Kind::FailoverPolicy | Kind::AccessPolicy => {
             "`rialto apply -f FILE` makes one"

@@ -19,7 +19,8 @@ pub(crate) enum Command {
 
 /// Issue a token that can be used once
 ///
-/// The token alone goes to stdout, so that `rialto join token --cluster east > east.token` keeps it.
+/// The token alone goes to stdout, so that `rialto join token --cluster east > east.token` keeps
+/// it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Token {
     /// The cluster that joins, or that the part belongs to

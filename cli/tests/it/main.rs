@@ -1,4 +1,5 @@
 //! One integration target: what needs several packages, or real processes of the one binary.
 
 mod demo;
+mod examples;
 mod tidy;

@@ -22,6 +22,8 @@ pub(super) const GRPC: &[&str] = &[
     "api/wire/src/",
     "bridge/src/raft/transport",
     "bridge/src/service",
+    "bridge/src/members",
+    "bridge/src/run",
     "agent/src/feed",
     "agent/src/link",
     "agent/src/control",
