@@ -23,6 +23,8 @@ use self::running::Running;
 
 mod bookstore;
 mod command;
+mod federation;
+mod forward;
 mod http;
 mod link;
 mod load;
@@ -31,7 +33,10 @@ mod plan;
 mod process;
 mod resolve;
 mod running;
+mod settings;
 mod show;
+mod story;
+mod verb;
 
 /// Run a whole federation on this machine, and programs inside of it
 #[derive(Debug, clap::Args)]
@@ -52,7 +57,7 @@ struct Options {
     #[arg(long, value_enum)]
     network: Option<Network>,
     /// Where REST is reached from this machine
-    #[arg(long, default_value = "127.0.0.1:7420")]
+    #[arg(long, default_value = "127.0.0.1:7601")]
     rest: SocketAddr,
     /// Decides which packets the links lose
     #[arg(long, default_value_t = 1)]
@@ -150,7 +155,7 @@ fn run_command(folder: &Path, command: Command) -> anyhow::Result<ExitCode> {
             write!(std::io::stdout(), "{}", command.run(folder)?).context("could not print")?;
         }
         Command::App(arguments) => runtime()?.block_on(bookstore::run(arguments))?,
-        Command::Load(arguments) => runtime()?.block_on(load::run(arguments))?,
+        Command::Load(arguments) => load::runtime()?.block_on(load::run(arguments))?,
         Command::Inside(arguments) => return inside(folder, &arguments),
         Command::Enter(arguments) => match enter::run(&arguments)? {},
         Command::Probe => namespaces::try_everything()?,

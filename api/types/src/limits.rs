@@ -437,3 +437,5 @@ pub const DEMO_LOAD_REQUESTS_MAX: u64 = 10_000_000;
 pub const DEMO_LOAD_PARALLEL_MAX: usize = 10_000;
 /// Answers of a load that wait to be counted; then its workers wait.
 pub const DEMO_LOAD_OBSERVATIONS_MAX: usize = 1_024;
+/// Connections at a time from outside of the demo to its REST API.
+pub const DEMO_FORWARD_CONNECTIONS_MAX: usize = 256;

@@ -68,6 +68,9 @@ pub(crate) struct Arguments {
     ratings: Url,
 }
 
+/// Answers without calling anybody.
+pub(crate) const ABOUT_PATH: &str = "/about";
+
 /// How long open requests may take to end after SIGTERM.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const TRACE_HEADER: &str = "traceparent";
@@ -154,6 +157,7 @@ async fn answer(
     }
     let mut told = about(arguments, caller);
     let called = match arguments.service {
+        _ if request.uri().path() == ABOUT_PATH => Vec::new(),
         Service::Productpage => {
             let headers = request.headers();
             let (details, reviews) = tokio::join!(

@@ -40,12 +40,6 @@ impl FromStr for Url {
     }
 }
 
-impl Url {
-    pub(crate) fn with_path(&self, path: &str) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
-    }
-}
-
 /// Where a client's connections come from and who tells it addresses.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Vantage {

@@ -20,6 +20,7 @@ use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Incoming;
 use rialto_types::limits;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Barrier, mpsc, watch};
 use tokio::task::JoinSet;
@@ -62,6 +63,18 @@ pub(crate) enum Connections {
     Fresh,
     /// Like `keep`, but none is closed before all have had an answer
     Hold,
+}
+
+/// The system's resolver blocks a thread per name. More of them at a time overflow the socket of
+/// any DNS server, and each datagram lost that way costs the resolver's five seconds.
+const RESOLVING_MAX: usize = 16;
+
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .max_blocking_threads(RESOLVING_MAX)
+        .enable_all()
+        .build()
+        .context("could not start the runtime")
 }
 
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@
 //! | a cluster's gateways, on the link | `10.88.S.11`, `.12` | `127.88.S.11`, `.12` |
 //! | a cluster's node: agent, DNS proxy | `10.89.S.1`, names on port 53 | `127.89.S.1`, names on 5353 |
 //! | a workload, by its host number | `10.89.S.H` | `127.89.S.H` |
+//! | what only the node itself reaches: REST, admin pages, the agent | `127.88.S.H` | the same |
 //! | virtual IPs | `246.0.0.0/16` in each cluster | `127.(240+S).0.0/16` |
 //!
 //! In namespaces, a cluster is a "node" namespace (gateways, agent, DNS proxy) and one namespace
@@ -163,6 +164,20 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     workload(Site::Vms, "ratings-1", 51, App::Ratings),
 ];
 
+/// Of the bookstore, and of its services.
+pub(crate) const BOOKSTORE_PORT: u16 = 9080;
+/// UDP, where a cluster's gateways listen for those of others.
+const TUNNEL_PORT: u16 = 7443;
+const BRIDGE_PORT: u16 = 7600;
+pub(crate) const REST_PORT: u16 = 7601;
+const MEMBER_ADMIN_PORT: u16 = 7602;
+const AGENT_ADMIN_PORT: u16 = 9902;
+const GATEWAY_ADMIN_PORT: u16 = 9903;
+const DNS_ADMIN_PORT: u16 = 9904;
+const AGENT_PORT: u16 = 9905;
+/// The node's own host number.
+const NODE_HOST: u8 = 1;
+
 pub(crate) const GATEWAY_HOSTS: [u8; 2] = [11, 12];
 pub(crate) const BRIDGE_HOSTS: [u8; 3] = [11, 12, 13];
 
@@ -186,11 +201,44 @@ impl Plan {
     }
 
     pub(crate) fn node(self, site: Site) -> Ipv4Addr {
-        self.workload(site, 1)
+        self.workload(site, NODE_HOST)
     }
 
     pub(crate) fn workload(self, site: Site, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(self.first_octet(), 89, site.number(), host)
+    }
+
+    pub(crate) fn bridge(self, host: u8) -> SocketAddr {
+        SocketAddr::from((self.link(Site::Control, host), BRIDGE_PORT))
+    }
+
+    /// Plain HTTP, so only on loopback.
+    pub(crate) fn rest(self, host: u8) -> SocketAddr {
+        SocketAddr::from((own(Site::Control, host), REST_PORT))
+    }
+
+    pub(crate) fn bridge_admin(self, host: u8) -> SocketAddr {
+        SocketAddr::from((own(Site::Control, host), MEMBER_ADMIN_PORT))
+    }
+
+    pub(crate) fn tunnel(self, site: Site, host: u8) -> SocketAddr {
+        SocketAddr::from((self.link(site, host), TUNNEL_PORT))
+    }
+
+    pub(crate) fn gateway_admin(self, site: Site, host: u8) -> SocketAddr {
+        SocketAddr::from((own(site, host), GATEWAY_ADMIN_PORT))
+    }
+
+    pub(crate) fn agent(self, site: Site) -> SocketAddr {
+        SocketAddr::from((own(site, NODE_HOST), AGENT_PORT))
+    }
+
+    pub(crate) fn agent_admin(self, site: Site) -> SocketAddr {
+        SocketAddr::from((own(site, NODE_HOST), AGENT_ADMIN_PORT))
+    }
+
+    pub(crate) fn dns_admin(self, site: Site) -> SocketAddr {
+        SocketAddr::from((own(site, NODE_HOST), DNS_ADMIN_PORT))
     }
 
     pub(crate) fn resolver(self, site: Site) -> SocketAddr {
@@ -208,6 +256,11 @@ impl Plan {
         };
         Ipv4Net::new_assert(network, 16)
     }
+}
+
+/// A loopback address that no other part of the demo has, on the node's own loopback.
+fn own(site: Site, host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 88, site.number(), host)
 }
 
 pub(crate) fn link_hosts(site: Site) -> &'static [u8] {

@@ -104,7 +104,8 @@ impl Supervisor {
         let log_start = log.metadata().context("could not read the size of a log")?.len();
         let errors = log.try_clone().context("could not share a log")?;
         let child = self
-            .command(&spec)
+            .command_at(&spec.network, spec.resolver_of)
+            .arg(&self.program)
             .args(&spec.arguments)
             .stdin(Stdio::null())
             .stdout(log)
@@ -146,6 +147,10 @@ impl Supervisor {
     pub(crate) async fn start_again(&mut self, name: &str) -> anyhow::Result<()> {
         let spec = self.spec(name)?.clone();
         self.start(spec).await
+    }
+
+    pub(crate) fn launch_again(&mut self, name: &str) -> anyhow::Result<()> {
+        self.launch(self.spec(name)?.clone())
     }
 
     /// SIGKILL, and gone on return.
@@ -203,17 +208,23 @@ impl Supervisor {
         self.folder.join("logs").join(format!("{name}.log"))
     }
 
-    /// `demo enter` in the network of a process, to be followed by a command of this program.
-    fn command(&self, spec: &Spec) -> Command {
+    /// Forgets a process that is not to be started again.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.running.remove(name);
+        self.specs.remove(name);
+    }
+
+    /// `demo enter` in a network, to be followed by a command.
+    pub(crate) fn command_at(&self, network: &str, resolver_of: Option<Site>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["demo", "enter", "--folder"]).arg(&self.folder);
         if self.namespaces.is_some() {
-            command.args(["--network", &spec.network]);
-            if let Some(site) = spec.resolver_of {
+            command.args(["--network", network]);
+            if let Some(site) = resolver_of {
                 command.args(["--resolver-of", site.name()]);
             }
         }
-        command.arg("--").arg(&self.program);
+        command.arg("--");
         command
     }
 

@@ -28,7 +28,7 @@ async fn started(arguments: Arguments) -> std::io::Result<(Url, oneshot::Sender<
 }
 
 async fn get(url: &Url, path: &str) -> Result<(u16, Option<String>, Bytes), Failure> {
-    let url = url.with_path(path);
+    let url = Url { path: path.to_owned(), ..url.clone() };
     let response = Connection::open(&url, Vantage::default()).await?.get(&url, &[]).await?;
     let status = response.status().as_u16();
     let checksum = response.headers().get(CHECKSUM_HEADER);
