@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
-use rialto_types::cluster::{bridge_trust_domain, trust_domain};
+use rialto_types::cluster::trust_domain;
 use rialto_types::id::{InstanceId, Role, Timestamp};
 use rialto_types::limits;
 use rialto_types::local::{EndpointHealth, LocalTable};
 use rialto_types::report::HealthSummary;
 use rialto_wire::admin::{self, Admin};
+use rialto_wire::bridges::Bridges;
 use rialto_wire::enroll::{self, Contacts, Enrolled, Folder};
 use rialto_wire::grpc::control_client::ControlClient;
 use rialto_wire::grpc::{IssueRequest, Table, status_problem};
@@ -68,14 +69,18 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     });
     let (check_sender, check_results) = mpsc::channel(limits::AGENT_EVENTS_MAX);
     let (gateway_sender, gateway_events) = mpsc::channel(limits::AGENT_EVENTS_MAX);
-    let bridge = dial_bridge(&enrolled.contacts, &identity);
+    // Agents spread over the members.
+    let first = rand::random_range(0..limits::MEMBERS_MAX);
+    let contacts = enrolled.contacts.clone();
+    let bridge = Bridges::new(identity.clone(), folder.clone(), contacts, first);
     let streams = TaskTracker::new();
+    let to_bridge = bridge.clone();
     let feed = Feed {
         domain: trust_domain(&cluster),
         cluster: cluster.clone(),
         user: listeners.user,
         address: config.advertise.clone().unwrap_or_else(|| listeners.address.to_string()),
-        bridge: bridge.clone(),
+        bridge: Arc::new(move || to_bridge.channel()),
         table: published.table.clone(),
         events: gateway_sender,
         streams: streams.clone(),
@@ -132,7 +137,7 @@ fn start_tasks(
     tasks: &mut JoinSet<&'static str>,
     control: &Arc<Control>,
     sources: link::Sources,
-    bridge: Channel,
+    bridge: Bridges,
     contacts: Contacts,
     folder: Folder,
     admin: TcpListener,
@@ -151,7 +156,7 @@ fn start_tasks(
     });
     let identity = control.identity.clone();
     tasks.spawn(async move {
-        let issue = |csr| issue_own(bridge.clone(), csr);
+        let issue = |csr| issue_own(bridge.channel(), csr);
         enroll::keep_renewed(identity, folder, contacts, issue).await;
         "the renewal of certificates"
     });
@@ -222,17 +227,6 @@ async fn join(config: &Config, folder: &Folder) -> anyhow::Result<Enrolled> {
     folder.store(&enrolled).context("the new identity cannot be kept")?;
     tracing::info!(id = %enrolled.svid.id(), "joined the federation");
     Ok(enrolled)
-}
-
-fn dial_bridge(contacts: &Contacts, identity: &Identity) -> Channel {
-    let mut bridges = contacts.bridges.clone();
-    if !bridges.is_empty() {
-        // Agents spread over the members.
-        let first = rand::random_range(0..bridges.len());
-        bridges.rotate_left(first);
-    }
-    let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
-    transport::connect(bridges, identity, member)
 }
 
 async fn issue_own(

@@ -28,6 +28,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Channel;
+
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::metrics::Metrics;
@@ -42,6 +43,9 @@ pub enum Event {
 /// The newest table, encoded once for all who get it.
 pub type Encoded = Option<Arc<Table>>;
 
+/// A channel to a member, as the members are now.
+pub type ToBridge = Arc<dyn Fn() -> Channel + Send + Sync>;
+
 /// What both listeners share.
 #[derive(Clone)]
 pub struct Feed {
@@ -51,7 +55,7 @@ pub struct Feed {
     pub user: u32,
     /// `HOST:PORT` of the mutual TLS listener, as parts reach it.
     pub address: String,
-    pub bridge: Channel,
+    pub bridge: ToBridge,
     pub table: watch::Receiver<Encoded>,
     pub events: mpsc::Sender<Event>,
     /// Owns the tasks of open streams.
@@ -89,7 +93,7 @@ impl Feed {
         let (role, id) = (role.to_string(), id.to_string());
         let request = IssueRequest { certificate_request, role, id };
         // The bridge's status is passed on with its problem inside.
-        let issued = ControlClient::new(self.bridge.clone()).issue(request).await;
+        let issued = ControlClient::new((self.bridge)()).issue(request).await;
         self.metrics.count_certificate(if issued.is_ok() { "issued" } else { "failed" });
         issued.map(Response::into_inner)
     }
@@ -256,7 +260,7 @@ impl Subscriber {
                     if heard.elapsed() > limits::LEASE {
                         return "it was silent";
                     }
-                    Some(ToPart::Heartbeat(Heartbeat {}))
+                    Some(ToPart::Heartbeat(Heartbeat::default()))
                 }
                 () = self.replies.closed() => return "it is gone",
             };

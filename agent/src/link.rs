@@ -17,6 +17,7 @@ use rialto_types::error::Problem;
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::report::HealthSummary;
+use rialto_wire::bridges::Bridges;
 use rialto_wire::grpc::agent_message::Message as ToBridge;
 use rialto_wire::grpc::agent_reply::Message as FromBridge;
 use rialto_wire::grpc::control_client::ControlClient;
@@ -53,12 +54,17 @@ pub struct State {
 }
 
 /// Holds a session for ever, with backoff between attempts.
-pub async fn run(channel: Channel, mut sources: Sources, state: watch::Sender<State>) {
+pub async fn run(bridges: Bridges, mut sources: Sources, state: watch::Sender<State>) {
     let mut uplink = Uplink::new(sources.epoch);
     let mut backoff = Backoff::default();
     loop {
-        let mut session = Session { uplink: &mut uplink, state: &state, backoff: &mut backoff };
-        let ended = session.run(channel.clone(), &mut sources).await;
+        let mut session = Session {
+            uplink: &mut uplink,
+            state: &state,
+            bridges: &bridges,
+            backoff: &mut backoff,
+        };
+        let ended = session.run(bridges.channel(), &mut sources).await;
         uplink.handle_disconnected();
         tracing::info!(reason = %ended, "session with the bridge is down; local traffic goes on");
         state.send_modify(|state| {
@@ -72,6 +78,7 @@ pub async fn run(channel: Channel, mut sources: Sources, state: watch::Sender<St
 struct Session<'a> {
     uplink: &'a mut Uplink,
     state: &'a watch::Sender<State>,
+    bridges: &'a Bridges,
     backoff: &'a mut Backoff,
 }
 
@@ -141,7 +148,7 @@ impl Session<'_> {
                     told = Some(Instant::now());
                     tell(&sender, sources).await
                 }
-                Event::Beat => sender.send(ToBridge::Heartbeat(Heartbeat {})).await,
+                Event::Beat => sender.send(ToBridge::Heartbeat(Heartbeat::default())).await,
             };
             let sent = match handled {
                 Ok(()) => self.advance(&sender, sources).await,
@@ -193,7 +200,8 @@ impl Session<'_> {
                 self.uplink.handle_refused(is_retryable, std::time::Instant::now());
                 self.state.send_modify(|state| state.problem = Some(text));
             }
-            Some(FromBridge::Heartbeat(_)) | None => {}
+            Some(FromBridge::Heartbeat(heartbeat)) => self.bridges.learn(&heartbeat.bridges),
+            None => {}
         }
     }
 }

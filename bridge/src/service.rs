@@ -19,6 +19,7 @@ use rialto_types::api::MemberRole;
 use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, SpiffeId};
+use rialto_wire::grpc::Heartbeat;
 use rialto_wire::identity::now;
 use rialto_wire::transport::PeerIdentity;
 
@@ -72,6 +73,11 @@ impl Service {
             return Err(*problem);
         }
         Ok(outcome)
+    }
+
+    /// A sign of life that names all members.
+    fn heartbeat(&self) -> Heartbeat {
+        Heartbeat { bridges: self.members.all().into_iter().map(|known| known.address).collect() }
     }
 
     /// Waits until everything acknowledged anywhere is applied here: a linearizable read.

@@ -13,12 +13,14 @@ use anyhow::Context;
 use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use rialto_types::api::{ExplainRequest, Explanation};
-use rialto_types::cluster::{bridge_trust_domain, trust_domain};
+use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::Role;
+use rialto_types::limits;
 use rialto_types::local::LocalTable;
 use rialto_types::snapshot::Snapshot;
 use rialto_wire::admin::{self, Admin};
+use rialto_wire::bridges::Bridges;
 use rialto_wire::enroll::{self, Contacts, Folder};
 use rialto_wire::identity::{Expected, Identity};
 use rialto_wire::subscribe::{self, Dial, Receiver, TableConfig};
@@ -137,17 +139,16 @@ fn start_tasks(
     folder: Folder,
 ) -> anyhow::Result<()> {
     let cluster = contacts.cluster.clone().context("the identity is of no cluster")?;
-    let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
     let agent = Expected::Part { domain: trust_domain(&cluster), role: Role::Agent };
-    let bridge = transport::connect(contacts.bridges.clone(), &identity, member);
+    let start = rand::random_range(0..limits::MEMBERS_MAX);
+    let bridges = Bridges::new(identity.clone(), folder.clone(), contacts.clone(), start);
     let local = contacts.agent.iter().cloned().collect();
     let local = transport::connect(local, &identity, agent);
     // Channels connect by themselves, to the next address after each loss.
-    let dial_bridge: Dial = Arc::new(move || std::future::ready(Ok(bridge.clone())).boxed());
     let renewing = local.clone();
     let dial_agent: Dial = Arc::new(move || std::future::ready(Ok(local.clone())).boxed());
 
-    let snapshot = subscribe::Config { dial: dial_bridge, folder: config.data_folder.clone() };
+    let snapshot = subscribe::Config { bridges, folder: config.data_folder.clone() };
     let receiver = control.clone();
     tasks.spawn(async move {
         let state = receiver.snapshot_state.clone();

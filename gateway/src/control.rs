@@ -23,9 +23,11 @@ use rialto_types::api::{ExplainRequest, Explanation};
 use rialto_types::cluster::{bridge_trust_domain, trust_domain};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Role, TrustDomain};
+use rialto_types::limits;
 use rialto_types::local::LocalTable;
 use rialto_types::snapshot::Snapshot;
 use rialto_wire::admin::{self, Admin};
+use rialto_wire::bridges::Bridges;
 use rialto_wire::enroll::{self, Contacts, Folder};
 use rialto_wire::identity::{Expected, Identity, TrustBundle};
 use rialto_wire::subscribe::{self, Dial, Receiver, TableConfig};
@@ -169,13 +171,13 @@ fn start_tasks(
     folder: Folder,
 ) {
     let identity = control.identity.clone();
-    let member = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
     let agent = Expected::Part { domain: trust_domain(cluster), role: Role::Agent };
-    let bridge = transport::connect(contacts.bridges.clone(), &identity, member);
+    let start = rand::random_range(0..limits::MEMBERS_MAX);
+    let bridges = Bridges::new(identity.clone(), folder.clone(), contacts.clone(), start);
     let local = contacts.agent.iter().cloned().collect();
     let local = transport::connect(local, &identity, agent);
 
-    let snapshot = subscribe::Config { dial: dial(bridge), folder: config.data_folder.clone() };
+    let snapshot = subscribe::Config { bridges, folder: config.data_folder.clone() };
     let receiver = Arc::clone(control);
     tasks.spawn(async move {
         let state = receiver.snapshot_state.clone();

@@ -117,7 +117,7 @@ impl control_server::Control for Bridge {
                         ToAgent::Committed(revision)
                     }
                     Some(FromAgent::Health(_) | FromAgent::Heartbeat(_)) | None => {
-                        ToAgent::Heartbeat(Heartbeat {})
+                        ToAgent::Heartbeat(Heartbeat::default())
                     }
                 };
                 if sender.send(Ok(AgentReply { message: Some(reply) })).await.is_err() {

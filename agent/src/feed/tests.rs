@@ -15,7 +15,7 @@ fn feed() -> (Feed, mpsc::Receiver<Event>) {
         cluster,
         user: USER,
         address: "127.0.0.1:1".into(),
-        bridge: transport::connect_local("/nowhere/at/all".into()),
+        bridge: Arc::new(|| transport::connect_local("/nowhere/at/all".into())),
         table: watch::channel(None).1,
         events,
         streams: TaskTracker::new(),

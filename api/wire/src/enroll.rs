@@ -97,10 +97,15 @@ impl Folder {
     pub fn store(&self, enrolled: &Enrolled) -> Result<(), Error> {
         let make = |source| file::Error::Write { path: self.path.clone(), source };
         std::fs::create_dir_all(&self.path).map_err(make).map_err(Error::Folder)?;
-        let contacts = serde_json::to_vec(&enrolled.contacts).expect("text keys only");
-        file::write_private(&self.file("contacts.json"), &contacts).map_err(Error::Folder)?;
+        self.store_contacts(&enrolled.contacts)?;
         enrolled.bundle.store(&self.file("anchors.pem")).map_err(Error::Anchor)?;
         enrolled.svid.store(&self.file("identity.pem")).map_err(Error::Svid)
+    }
+
+    /// Keeps where the counterparts are.
+    pub fn store_contacts(&self, contacts: &Contacts) -> Result<(), Error> {
+        let contacts = serde_json::to_vec(contacts).expect("text keys only");
+        file::write_private(&self.file("contacts.json"), &contacts).map_err(Error::Folder)
     }
 
     fn file(&self, name: &str) -> PathBuf {

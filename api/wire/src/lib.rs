@@ -5,12 +5,14 @@
 //! - [`admin`]: `/livez`, `/readyz`, `/metrics` of every part
 //! - [`digest`]: SHA-256 as hashes and fingerprints use it
 //! - [`identity`]: certificates, whom they prove, and whom we believe
+//! - [`bridges`]: where the members of the control plane are
 //! - [`enroll`]: how a part gets its identity, keeps and renews it
 //! - [`transport`]: gRPC connections over mutual TLS and Unix sockets
 //! - [`rest`]: the REST API over a `ControlPlane` trait; [`openapi`]: its description
 //! - [`client`]: the typed client of the REST API
 
 pub mod admin;
+pub mod bridges;
 pub mod client;
 pub mod digest;
 pub mod enroll;

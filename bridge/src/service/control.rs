@@ -137,7 +137,7 @@ impl AgentSession {
             let message = tokio::select! {
                 message = tokio::time::timeout(2 * limits::LEASE, incoming.message()) => message,
                 _ = beat.tick() => {
-                    if self.reply(ToAgent::Heartbeat(Heartbeat {})).await.is_err() {
+                    if self.reply(ToAgent::Heartbeat(self.service.heartbeat())).await.is_err() {
                         break;
                     }
                     continue;
@@ -208,7 +208,7 @@ impl AgentSession {
         let actor = format!("agent:{}", self.cluster);
         let action = Action::ApplyReport(Box::new(change));
         match self.service.commit(actor, None, action).await {
-            Ok(Outcome::NeedsFull) => self.reply(ToAgent::NeedFull(Heartbeat {})).await,
+            Ok(Outcome::NeedsFull) => self.reply(ToAgent::NeedFull(Heartbeat::default())).await,
             Ok(_) => self.reply(ToAgent::Committed(revision)).await,
             Err(problem) => self.refuse(&problem).await,
         }
@@ -286,7 +286,7 @@ impl Subscription {
                     if heard.elapsed() > 2 * limits::LEASE {
                         return Err(Ended);
                     }
-                    self.send(ToSubscriber::Heartbeat(Heartbeat {}))?;
+                    self.send(ToSubscriber::Heartbeat(self.service.heartbeat()))?;
                 }
             }
         }

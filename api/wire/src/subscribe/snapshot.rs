@@ -14,6 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::{Assembled, Assembly, Backoff, Disk, Receiver};
+use crate::bridges::Bridges;
 use crate::grpc::bridge_message::Message as FromBridge;
 use crate::grpc::control_client::ControlClient;
 use crate::grpc::subscriber_message::Message as ToBridge;
@@ -27,7 +28,8 @@ pub type Dial = Arc<dyn Fn() -> BoxFuture<'static, Result<Channel, Problem>> + S
 /// What a subscription needs.
 #[derive(Clone)]
 pub struct Config {
-    pub dial: Dial,
+    /// The way to the members; it is told when there are others.
+    pub bridges: Bridges,
     /// Where the last good snapshot is kept.
     pub folder: PathBuf,
 }
@@ -63,11 +65,12 @@ pub async fn follow_snapshot<R: Receiver>(
     let mut assembly = restore(&disk, &*receiver, &state).await;
     let mut backoff = Backoff::default();
     loop {
-        let ended = match (config.dial)().await {
+        let ended = match (config.bridges.dial())().await {
             Ok(channel) => {
                 let mut session = Session {
                     disk: &disk,
                     receiver: &receiver,
+                    bridges: &config.bridges,
                     state: &state,
                     backoff: &mut backoff,
                 };
@@ -110,6 +113,7 @@ async fn restore<R: Receiver>(disk: &Disk, receiver: &R, state: &watch::Sender<S
 struct Session<'a, R> {
     disk: &'a Disk,
     receiver: &'a Arc<R>,
+    bridges: &'a Bridges,
     state: &'a watch::Sender<State>,
     backoff: &'a mut Backoff,
 }
@@ -144,7 +148,7 @@ impl<R: Receiver> Session<'_, R> {
                     if heard.elapsed() > silence {
                         return format!("the bridge was silent for {} s", silence.as_secs());
                     }
-                    if send(&sender, ToBridge::Heartbeat(Heartbeat {})).await.is_err() {
+                    if send(&sender, ToBridge::Heartbeat(Heartbeat::default())).await.is_err() {
                         return "the stream was closed".into();
                     }
                     continue;
@@ -166,7 +170,11 @@ impl<R: Receiver> Session<'_, R> {
                     self.explain(question, &sender);
                     Ok(())
                 }
-                Some(FromBridge::Heartbeat(_)) | None => Ok(()),
+                Some(FromBridge::Heartbeat(heartbeat)) => {
+                    self.bridges.learn(&heartbeat.bridges);
+                    Ok(())
+                }
+                None => Ok(()),
             };
             if let Err(reason) = handled {
                 return reason;

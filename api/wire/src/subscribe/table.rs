@@ -113,7 +113,7 @@ impl<R: Receiver> Session<'_, R> {
                     if heard.elapsed() > limits::LEASE {
                         return format!("the agent was silent for {} s", limits::LEASE.as_secs());
                     }
-                    if send(&sender, ToAgent::Heartbeat(Heartbeat {})).await.is_err() {
+                    if send(&sender, ToAgent::Heartbeat(Heartbeat::default())).await.is_err() {
                         return "the stream was closed".into();
                     }
                     continue;
