@@ -209,6 +209,7 @@ impl From<crate::object::Error> for Problem {
         use crate::object::Error;
         let code = match &error {
             Error::UnknownKind(_) | Error::ApiVersion { .. } | Error::Field { .. } => Code::Invalid,
+            Error::Syntax(_) => Code::Unparsable,
             Error::ReadOnly(_) => Code::ReadOnly,
         };
         let problem = Problem::new(code, error.to_string());

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::error::Category;
 
 use crate::cluster::{ClusterSpec, JoinTokenSpec};
 use crate::id::{Namespace, ResourceName, Revision, Timestamp};
@@ -330,6 +331,8 @@ pub enum Error {
     UnknownKind(String),
     #[error("apiVersion `{found}` of a {kind} is not `{expected}`")]
     ApiVersion { kind: Kind, found: String, expected: &'static str },
+    #[error("the document is not JSON: {0}")]
+    Syntax(String),
     #[error("{subject}: field `{field}`: {reason}")]
     Field { subject: String, field: String, reason: String },
     #[error("a {0} is read-only: it is derived from what the clusters report")]
@@ -343,7 +346,7 @@ impl Error {
             Error::Field { field, .. } => Some(field),
             Error::ApiVersion { .. } => Some("apiVersion"),
             Error::UnknownKind(_) => Some("kind"),
-            Error::ReadOnly(_) => None,
+            Error::ReadOnly(_) | Error::Syntax(_) => None,
         }
     }
 }
@@ -353,12 +356,13 @@ impl Document {
     pub fn from_json(text: &[u8]) -> Result<Document, Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(text);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
-        let document: Document = parsed.map_err(|error| field_error("document", "", &error))?;
-        deserializer.end().map_err(|error| Error::Field {
-            subject: "document".into(),
-            field: ".".into(),
-            reason: error.to_string(),
+        let document: Document = parsed.map_err(|error| match error.inner().classify() {
+            Category::Data => field_error("document", "", &error),
+            Category::Io | Category::Syntax | Category::Eof => {
+                Error::Syntax(error.inner().to_string())
+            }
         })?;
+        deserializer.end().map_err(|error| Error::Syntax(error.to_string()))?;
         Ok(document)
     }
 
