@@ -27,7 +27,7 @@ pub(crate) enum Server {
     /// Run a DNS proxy: it answers federated names, and forwards the rest
     Dns(Arguments),
     /// Run agent, gateway and DNS proxy in one process: a virtual machine, a small cluster
-    Node(Arguments),
+    Node(Joining),
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,11 @@ pub(crate) fn run(server: &Server) -> ExitCode {
             })
         }
         Server::Dns(arguments) => serve(arguments, rialto_dns::run),
-        Server::Node(arguments) => serve(arguments, node),
+        Server::Node(joining) => serve(&joining.arguments, |mut config: Node, stop| {
+            let agent = &mut config.agent;
+            agent.token_file = joining.token_file.clone().or(agent.token_file.take());
+            node(config, stop)
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

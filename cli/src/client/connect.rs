@@ -8,7 +8,7 @@ use rialto_types::cluster::bridge_trust_domain;
 use rialto_types::duration;
 use rialto_types::id::Role;
 use rialto_wire::client::{Client, Server};
-use rialto_wire::identity::{Expected, Fingerprint, tls};
+use rialto_wire::identity::{Expected, TrustBundle, tls};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -43,7 +43,7 @@ impl Connection {
         if self.server.starts_with("https://") && tls.is_none() {
             let text = format!("`{}` needs `--ca-file`, to know the bridge by", self.server);
             return Err(Failure::usage(text)
-                .with_hint("it holds the certificate of the bridge's issuer, as PEM"));
+                .with_hint("take `identity/anchors.pem` from the bridge's data folder"));
         }
         let server = Server::parse(&self.server, tls)?;
         Ok(Client::new(server, self.token()?, self.timeout))
@@ -72,12 +72,19 @@ fn read(path: &Path, option: &str) -> Result<String, Failure> {
 /// SPIFFE ID, not a host name, so that any address leads to them.
 fn tls_config(path: &Path) -> Result<Arc<rustls::ClientConfig>, Failure> {
     let text = read(path, "--ca-file")?;
-    let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| {
-        Failure::usage(format!("`{}` holds no certificate: {error}", path.display()))
-            .with_hint("expected the PEM of the bridge's issuer")
-    })?;
-    let expected = Expected::Part { domain: bridge_trust_domain(), role: Role::Member };
-    let fingerprint = Fingerprint::of(&certificate);
+    let domain = bridge_trust_domain();
+    let mut bundle = TrustBundle::default();
+    for certificate in CertificateDer::pem_slice_iter(text.as_bytes()).flatten() {
+        // A member's `anchors.pem` also holds those of clusters, which do not speak for it.
+        let _ = bundle.insert(&domain, &certificate);
+    }
+    let Some(anchor) = bundle.anchors(&domain).first() else {
+        let text = format!("`{}` holds no certificate of a bridge's issuer", path.display());
+        return Err(Failure::usage(text)
+            .with_hint("take `identity/anchors.pem` from the bridge's data folder"));
+    };
+    let expected = Expected::Part { domain, role: Role::Member };
+    let fingerprint = anchor.fingerprint();
     Ok(Arc::new(tls::pinned_client_config(fingerprint, expected, &[b"http/1.1"])))
 }
 

@@ -16,8 +16,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Wait {
-    /// Return when every gateway and DNS proxy serves the change, or say which do not [default
-    /// time: 60s]
+    /// Return when every gateway and DNS proxy serves it, or say which do not [default time: 60s]
     #[arg(
         long,
         value_name = "DURATION",

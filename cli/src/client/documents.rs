@@ -134,7 +134,10 @@ fn resource(tree: &Located) -> Result<Resource, (Place, String)> {
     parsed.map_err(|error| {
         let field = error.field().unwrap_or_default().to_string();
         let place = match unknown_field(&error) {
-            Some(name) => tree.place_of_key(field.trim_end_matches(&format!(".{name}")), &name),
+            Some(name) => {
+                let parent = field.strip_suffix(&name).unwrap_or(&field);
+                tree.place_of_key(parent, &name)
+            }
             None => tree.place_of(&field),
         };
         (place, explained(error))
@@ -162,7 +165,9 @@ fn explained(error: Error) -> String {
             Err(reason) => format!("kind `{text}`: {reason}"),
             Ok(_) => Error::UnknownKind(text).to_string(),
         },
-        error @ (Error::ApiVersion { .. } | Error::ReadOnly(_)) => error.to_string(),
+        error @ (Error::ApiVersion { .. } | Error::ReadOnly(_) | Error::Syntax(_)) => {
+            error.to_string()
+        }
     }
 }
 

@@ -85,8 +85,10 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let code = problem.code;
         let mut failure = Self::new(exit_of(code), format!("{code} {}", problem.detail));
+        // Most details name their object already.
+        let subject = problem.subject.filter(|subject| !problem.detail.contains(subject));
         let details = [
-            ("object", problem.subject),
+            ("object", subject),
             ("field", problem.field),
             ("expected", problem.expected),
             ("found", problem.found),

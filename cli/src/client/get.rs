@@ -120,7 +120,9 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn empty(kind: Kind, namespace: Option<&Namespace>) -> String {
     let place = namespace.map(|n| format!(" in namespace {n}")).unwrap_or_default();
     let next = match kind {
-        Kind::Cluster => "`rialto join token --cluster NAME` lets one join",
+        Kind::Cluster => {
+            "`rialto apply -f FILE` makes one, then `rialto join token --cluster NAME` lets it join"
+        }
         Kind::JoinToken => "`rialto join token --cluster NAME` issues one",
         Kind::Service => "clusters report services when their agents have joined: `rialto status`",
         Kind::ServiceExport => {

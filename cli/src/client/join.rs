@@ -11,7 +11,7 @@ use super::connect::Connection;
 use super::failure::{Exit, Failure};
 use crate::print;
 
-/// Let a cluster, a part of one, or a control plane member join
+/// Let a cluster or a member of the control plane join
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Token(Token),
@@ -19,19 +19,15 @@ pub(crate) enum Command {
 
 /// Issue a token that can be used once
 ///
-/// The token alone goes to stdout, so that `rialto join token --cluster east > east.token` keeps
-/// it.
+/// The token alone goes to stdout: `rialto join token --cluster east > east.token` keeps it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Token {
-    /// The cluster that joins, or that the part belongs to
+    /// The cluster that joins, by its agent
     #[arg(long, value_name = "NAME", required_unless_present = "member")]
     cluster: Option<ClusterName>,
     /// Instead: a member of the control plane joins
-    #[arg(long, conflicts_with_all = ["cluster", "role"])]
+    #[arg(long, conflicts_with = "cluster")]
     member: bool,
-    /// What joins: `agent`, or a lone `gateway` or `dns`
-    #[arg(long, default_value = "agent", value_parser = cluster_role)]
-    role: Role,
     /// How long the token can be used, at most 24h
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
     ttl: Duration,
@@ -44,14 +40,6 @@ pub(crate) struct Token {
     connection: Connection,
 }
 
-fn cluster_role(text: &str) -> Result<Role, String> {
-    match text.parse() {
-        Ok(role @ (Role::Agent | Role::Gateway | Role::Dns)) => Ok(role),
-        Ok(Role::Member) => Err("a member belongs to no cluster; use `--member`".to_string()),
-        Err(_) => Err("expected agent, gateway or dns".to_string()),
-    }
-}
-
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     let Command::Token(arguments) = command;
     if arguments.ttl.is_zero() || arguments.ttl > limits::JOIN_TOKEN_TTL_MAX {
@@ -59,7 +47,7 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
         let text = format!("`--ttl` is {}", duration::format(arguments.ttl));
         return Err(Failure::usage(text).with_hint(format!("it can be from 1s to {max}")));
     }
-    let role = if arguments.member { Role::Member } else { arguments.role };
+    let role = if arguments.member { Role::Member } else { Role::Agent };
     let (cluster, ttl) = (arguments.cluster.clone(), arguments.ttl);
     let request = JoinTokenRequest { role, cluster, ttl };
     let client = arguments.connection.client()?;

@@ -37,7 +37,7 @@ fn render(status: &Status, style: Style) -> String {
     let mut text = members(&status.members);
     text.push('\n');
     if status.clusters.is_empty() {
-        text.push_str("no cluster yet; `rialto join token --cluster NAME` lets one join\n");
+        text.push_str("no cluster yet; apply a Cluster, then `rialto join token --cluster NAME`\n");
     } else {
         text.push_str(&clusters(status));
     }
@@ -126,4 +126,4 @@ fn data_planes(status: &Status, style: Style) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

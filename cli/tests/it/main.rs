@@ -2,4 +2,6 @@
 
 mod demo;
 mod examples;
+mod golden;
+mod rest;
 mod tidy;

@@ -55,7 +55,7 @@ pub(super) fn control_plane(status: &Status) -> Vec<Finding> {
 pub(super) fn clusters(status: &Status) -> Vec<Finding> {
     if status.clusters.is_empty() {
         let finding = Finding::new("clusters", Level::Warning, "no cluster has joined");
-        return vec![finding.fix("rialto join token --cluster NAME")];
+        return vec![finding.fix("apply a Cluster, then `rialto join token --cluster NAME`")];
     }
     status.clusters.iter().map(cluster).collect()
 }

@@ -58,6 +58,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Located>, (Option<Place>, String)>
         .map_err(|error| {
             let message = error.render_with_formatter(&UserMessageFormatter);
             let message = message.split(" at line ").next().unwrap_or_default().trim().to_string();
+            let message =
+                match ["Anchors", "Aliases", "MergeKeys"].map(|what| message.contains(what)) {
+                    [false, false, false] => message,
+                    _ => "anchors, aliases and merge keys are refused; write the values out"
+                        .to_string(),
+                };
             (error.location().map(Place::from), message)
         })
 }
