@@ -133,7 +133,7 @@ fn what_to_try(
          rialto status\n\
          rialto get services\n\
          rialto demo ps\n\n\
-         # break things\n\
+         # break things; bridge-1 leads at first\n\
          rialto demo kill west.gateway-1\n\
          rialto demo start west.gateway-1\n\
          rialto demo kill bridge-1\n\

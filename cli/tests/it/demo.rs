@@ -8,15 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
 const SERVER: &str = "10.88.2.11:9081";
 
 #[test]
 fn a_server_is_reached_across_the_link_and_nothing_is_left() -> anyhow::Result<()> {
-    let probed = Command::new(PROGRAM).args(["demo", "probe"]).output()?;
-    if !probed.status.success() {
-        let reason = String::from_utf8_lossy(&probed.stderr);
-        writeln!(std::io::stderr(), "skipped: this machine forbids namespaces: {reason}")?;
+    if !namespaces_are_to_be_had()? {
         return Ok(());
     }
     let parent = tempfile::tempdir()?;
@@ -52,6 +49,18 @@ fn a_server_is_reached_across_the_link_and_nothing_is_left() -> anyhow::Result<(
     wait_until("the folder is gone", || Ok(!folder.exists()))
 }
 
+/// The whole federation, in the networks that this machine allows.
+#[test]
+fn the_story_is_told_to_its_end() -> anyhow::Result<()> {
+    let parent = tempfile::tempdir()?;
+    let folder = parent.path().join("demo");
+    let output = demo(&folder, &[]).args(["--script", "--rest", "127.0.0.1:0"]).output()?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(!folder.exists(), "the folder was left");
+    Ok(())
+}
+
 #[test]
 fn the_exit_code_of_a_program_is_passed_on() -> anyhow::Result<()> {
     let parent = tempfile::tempdir()?;
@@ -69,14 +78,24 @@ fn the_exit_code_of_a_program_is_passed_on() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn demo(folder: &Path, arguments: &[&str]) -> Command {
+/// Says why not, if not.
+pub(crate) fn namespaces_are_to_be_had() -> anyhow::Result<bool> {
+    let probed = Command::new(PROGRAM).args(["demo", "probe"]).output()?;
+    if !probed.status.success() {
+        let reason = String::from_utf8_lossy(&probed.stderr);
+        writeln!(std::io::stderr(), "skipped: this machine forbids namespaces: {reason}")?;
+    }
+    Ok(probed.status.success())
+}
+
+pub(crate) fn demo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.arg("demo").args(arguments.iter().take(1)).arg("--folder").arg(folder);
     command.args(arguments.iter().skip(1)).stdin(Stdio::null());
     command
 }
 
-fn demo_output(folder: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
+pub(crate) fn demo_output(folder: &Path, arguments: &[&str]) -> anyhow::Result<Output> {
     demo(folder, arguments).output().context("could not run the program")
 }
 
@@ -88,7 +107,10 @@ fn load(folder: &Path, place: &str, url: &str, count: u32) -> anyhow::Result<Val
     serde_json::from_slice(&output.stdout).with_context(|| format!("no report: {output:?}"))
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub(crate) fn wait_until(
+    what: &str,
+    mut holds: impl FnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
     let begun = Instant::now();
     while !holds()? {
         ensure!(begun.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
@@ -98,7 +120,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> anyhow::Result<bool>) -> an
 }
 
 /// A child that does not outlive the test.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {

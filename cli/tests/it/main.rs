@@ -3,5 +3,6 @@
 mod demo;
 mod examples;
 mod golden;
+mod programs;
 mod rest;
 mod tidy;
