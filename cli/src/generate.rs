@@ -9,6 +9,8 @@ use crate::client::failure::{Exit, Failure};
 use crate::codes;
 use crate::print::{self, Format, Printer, Table};
 
+mod bench;
+
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Tool {
     /// Say what an error code means and what to do about it
@@ -32,6 +34,9 @@ pub(crate) enum Tool {
 pub(crate) enum Document {
     /// The description of the REST API (OpenAPI 3.1, JSON)
     Openapi,
+    /// State on disk for a gateway that is measured without a control plane
+    #[command(hide = true)]
+    BenchState(bench::Arguments),
 }
 
 pub(crate) fn run(tool: &Tool) -> ExitCode {
@@ -39,6 +44,9 @@ pub(crate) fn run(tool: &Tool) -> ExitCode {
         Tool::ExplainCode { code, output } => explain_code(code.as_deref(), &output.printer()),
         Tool::Generate(Document::Openapi) => {
             Printer::new(Format::Json).data(&print::json(&rialto_wire::rest::openapi()))
+        }
+        Tool::Generate(Document::BenchState(arguments)) => {
+            bench::run(arguments).map_err(|error| Failure::failed(format!("{error:#}")))
         }
         Tool::Version { output } => version(&output.printer()),
     };
