@@ -6,7 +6,7 @@ WORKSPACE := --workspace --locked
 RIALTO := target/release/rialto
 
 # Debian packages: the demo prints commands that use the first; the tests start the second as well.
-DEMO_PACKAGES := curl bind9-dnsutils iproute2 nftables
+DEMO_PACKAGES := curl bind9-dnsutils iproute2
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3
 
 .DEFAULT_GOAL := help
