@@ -68,14 +68,17 @@ pub(crate) struct Printer {
     pub(crate) format: Format,
     /// The style of stdout.
     pub(crate) style: Style,
+    /// Whether stdout is a terminal.
+    pub(crate) is_read_by_a_person: bool,
     /// Whether a person watches stderr.
     pub(crate) watched: bool,
 }
 
 impl Printer {
     pub(crate) fn new(format: Format) -> Self {
-        let style = style(io::stdout().is_terminal());
-        Self { format, style, watched: io::stderr().is_terminal() }
+        let is_read_by_a_person = io::stdout().is_terminal();
+        let style = style(is_read_by_a_person);
+        Self { format, style, is_read_by_a_person, watched: io::stderr().is_terminal() }
     }
 
     /// Data, as it is. A reader that has seen enough (`| head`) is no failure.

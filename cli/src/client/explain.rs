@@ -109,7 +109,9 @@ fn render(explanation: &Explanation, style: Style) -> String {
         text.push_str(&format!("{number:>2} {:width$}  {}\n", step.stage, step.text));
     }
     let outcome = &explanation.outcome;
-    let mark = if explanation.allowed { style.good("→") } else { style.bad("✕") };
+    // A refusal says its code first: allowed, for example, but served by nobody.
+    let arrives = explanation.allowed && !outcome.starts_with("RIA");
+    let mark = if arrives { style.good("→") } else { style.bad("✕") };
     text.push_str(&format!(" {mark} {outcome}\n"));
     let by = match &explanation.gateway {
         Some(gateway) => format!("answered by gateway {gateway}, with the health that it sees"),

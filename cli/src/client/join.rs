@@ -52,19 +52,21 @@ pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
     let request = JoinTokenRequest { role, cluster, ttl };
     let client = arguments.connection.client()?;
     let issued = client.create_token(&request, arguments.reason.clone()).await?;
-    print::note(&explanation(&request, &issued));
-    arguments.output.printer().value(&issued, |_| format!("{}\n", issued.token))?;
+    let printer = arguments.output.printer();
+    print::note(&explanation(&request, &issued, printer.is_read_by_a_person));
+    printer.value(&issued, |_| format!("{}\n", issued.token))?;
     Ok(Exit::Done)
 }
 
-fn explanation(request: &JoinTokenRequest, issued: &JoinTokenIssued) -> String {
+/// The command holds the secret: it is shown only to whom the token itself is shown.
+fn explanation(request: &JoinTokenRequest, issued: &JoinTokenIssued, to_person: bool) -> String {
     let who = match &request.cluster {
         Some(cluster) => format!("the {} of cluster {cluster}", request.role),
         None => "a member of the control plane".to_string(),
     };
     let (ttl, at) = (duration::format(request.ttl), issued.expires_at);
     let mut text = format!("Token for {who}: one use, expires in {ttl} ({at}), shown once.");
-    if !issued.command.is_empty() {
+    if to_person && !issued.command.is_empty() {
         text.push_str(&format!("\nOn the machine that joins:\n\n  {}\n", issued.command));
     }
     text

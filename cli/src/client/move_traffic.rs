@@ -115,7 +115,7 @@ fn drain_text(result: &DrainResult, dry_run: bool) -> String {
         let services = print::count(moved.len(), "service", "services");
         text.push_str(&format!("  traffic of {services} {word} it: {}\n", listed(moved)));
     }
-    if !kept.is_empty() {
+    if *drained && !kept.is_empty() {
         text.push_str(&format!("  live only there and stay served: {}\n", listed(kept)));
     }
     if *drained && !dry_run {

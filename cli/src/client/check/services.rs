@@ -88,8 +88,8 @@ pub(super) fn references(
     }
     let count = routes.len() + policies.len();
     if findings.is_empty() && count > 0 {
-        let text =
-            format!("{} name only services that exist", print::count(count, "object", "objects"));
+        let objects = print::count(count, "object", "objects");
+        let text = format!("{objects}; every service that is named exists");
         findings.push(Finding::new(REFERENCES, Level::Good, text));
     }
     findings

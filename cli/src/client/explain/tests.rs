@@ -48,11 +48,13 @@ fn the_steps_are_numbered_and_the_outcome_stands_out() {
         gateway: None,
         revision: Revision::new(1, 42),
     };
+    // A line without indentation: `expect!` drops what all lines have in common.
     expect![[r#"
+        as printed:
          1 name    reviews is 246.0.0.1
          2 access  rule 2 denies it
          ✕ RIA2002: no policy allows this caller
            revision 1.42, answered by the bridge: no gateway was asked, health is unknown
     "#]]
-    .assert_eq(&render(&explanation, Style { colour: false }));
+    .assert_eq(&format!("as printed:\n{}", render(&explanation, Style { colour: false })));
 }

@@ -17,9 +17,13 @@ fn document(kind: Kind, name: &str, spec: Value, status: Value) -> Document {
     serde_json::from_value(value).expect("a document")
 }
 
+fn printer(format: Format) -> Printer {
+    let style = Style { colour: false };
+    Printer { format, style, is_read_by_a_person: false, watched: false }
+}
+
 fn check(kind: Kind, format: Format, items: &[Document], expect: Expect) {
-    let printer = Printer { format, style: Style { colour: false }, watched: false };
-    expect.assert_eq(&rows(kind, items, &printer).0);
+    expect.assert_eq(&rows(kind, items, &printer(format)).0);
 }
 
 fn service() -> Document {
@@ -114,8 +118,7 @@ fn clusters_show_whether_they_are_heard() {
 fn every_kind_has_columns_and_a_next_step_when_empty() {
     for kind in Kind::ALL {
         let item = document(kind, "x", Value::Null, Value::Null);
-        let printer = Printer { format: Format::Wide, style: Style::default(), watched: false };
-        assert_eq!(rows(kind, &[item], &printer).0.lines().count(), 2, "{kind}");
+        assert_eq!(rows(kind, &[item], &printer(Format::Wide)).0.lines().count(), 2, "{kind}");
         assert!(empty(kind, None).contains("`rialto "), "{kind}");
     }
 }
