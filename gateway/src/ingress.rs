@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
@@ -152,7 +151,7 @@ async fn accept(worker: Worker, socket: std::rc::Rc<TcpListener>, service: Servi
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; are file descriptors left?");
                 // What is missing does not come back in the same instant.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(limits::ACCEPT_BACKOFF).await;
             }
         }
     }
