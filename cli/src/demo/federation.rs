@@ -247,7 +247,7 @@ impl Federation {
 
     /// Runs any program at a place and gives its standard output.
     pub(crate) async fn run_at(&self, place: &Place, command: &[&str]) -> anyhow::Result<String> {
-        const TIMEOUT: Duration = Duration::from_secs(90);
+        const TIMEOUT: Duration = Duration::from_secs(140);
         let running = self
             .supervisor
             .command_at(&place.to_string(), Some(place.site))

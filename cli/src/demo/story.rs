@@ -16,8 +16,8 @@ mod control;
 mod policy;
 mod traffic;
 
-/// A step that takes longer hangs.
-const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+/// A step that takes longer hangs: the slowest takes 25 s in a debug build on two idle cores.
+const STEP_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Counts the steps and prints each as it ends.
 struct Book {
@@ -29,7 +29,7 @@ struct Book {
 pub(crate) async fn tell(federation: &mut Federation) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
     let mut book = Book { told: 0, failed: 0 };
-    let started = timeout(2 * STEP_TIMEOUT, federation.start()).await;
+    let started = timeout(STEP_TIMEOUT, federation.start()).await;
     let started = started.unwrap_or_else(|_| Err(anyhow!("not ready in time")));
     book.write("the federation starts", begun, started.map(|()| "ready".to_owned()))?;
     if book.failed == 0 {
