@@ -86,7 +86,8 @@ impl Failure {
     }
 }
 
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A debug build on a busy machine needs ten seconds to sum a large download up.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Connection {
