@@ -79,13 +79,20 @@ fn the_exit_code_of_a_program_is_passed_on() -> anyhow::Result<()> {
 }
 
 /// Says why not, if not.
-pub(crate) fn namespaces_are_to_be_had() -> anyhow::Result<bool> {
-    let probed = Command::new(PROGRAM).args(["demo", "probe"]).output()?;
-    if !probed.status.success() {
-        let reason = String::from_utf8_lossy(&probed.stderr);
-        writeln!(std::io::stderr(), "skipped: this machine forbids namespaces: {reason}")?;
+fn namespaces_are_to_be_had() -> anyhow::Result<bool> {
+    let needed = need_namespaces();
+    if let Err(reason) = &needed {
+        writeln!(std::io::stderr(), "skipped: {reason}")?;
     }
-    Ok(probed.status.success())
+    Ok(needed.is_ok())
+}
+
+/// The refusal has the reason and the way out.
+pub(crate) fn need_namespaces() -> anyhow::Result<()> {
+    let probed = Command::new(PROGRAM).args(["demo", "probe"]).output()?;
+    let reason = String::from_utf8_lossy(&probed.stderr);
+    ensure!(probed.status.success(), "this machine forbids namespaces: {reason}");
+    Ok(())
 }
 
 pub(crate) fn demo(folder: &Path, arguments: &[&str]) -> Command {
