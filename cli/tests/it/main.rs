@@ -2,6 +2,7 @@
 
 mod demo;
 mod examples;
+mod federation;
 mod golden;
 mod programs;
 mod rest;
