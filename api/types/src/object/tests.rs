@@ -27,7 +27,7 @@ fn every_fault_names_object_and_field() {
         ROUTE.replace(from, to)
     };
     let field = |name: &str| format!("HTTPRoute books/reviews: field `{name}`");
-    check("{", "document: field `.`");
+    check("{", "the document is not JSON");
     check("{}", "document: field `.`: missing field `apiVersion`");
     check(&route("\"kind\":\"HTTPRoute\"", "\"kind\":\"Teapot\""), "`Teapot` is not a kind");
     check(&route("/v1\"", "/v9\""), "apiVersion `gateway.networking.k8s.io/v9`");

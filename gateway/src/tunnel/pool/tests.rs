@@ -303,7 +303,9 @@ async fn a_gateway_that_comes_back_is_dialled_again() {
         };
         cut.iter().for_each(|connection| connection.close("cut by the test"));
         let reason = east.until(down).await;
-        assert_eq!(reason, ConnectionLost::ClosedByPeer("cut by the test".into()));
+        // The pool may let go of a connection whose peer is gone before it reads why.
+        let cut = ConnectionLost::ClosedByPeer("cut by the test".into());
+        assert!(reason == cut || reason == ConnectionLost::ClosedHere, "{reason:?}");
         east.up(2).await;
         assert!(east.pool.is_connected(&west.id));
     })
