@@ -125,11 +125,16 @@ impl fmt::Display for Verdict<'_> {
                 write!(f, "`{service}` is denied")?;
                 by(f)
             }
-            Reason::NoRuleFits => write!(
-                f,
-                "no ALLOW rule of `{service}` fits this caller and request; add a rule to one of \
-                 its AccessPolicies"
-            ),
+            Reason::NoRuleFits => {
+                write!(
+                    f,
+                    "no ALLOW rule of `{service}` fits this caller and request; add a rule to "
+                )?;
+                match policy {
+                    Some(policy) => write!(f, "AccessPolicy `{}/{policy}`", service.namespace),
+                    None => write!(f, "one of its AccessPolicies"),
+                }
+            }
             Reason::Unreadable => write!(
                 f,
                 "a policy of `{service}` could not be read by this gateway, so everything is \
@@ -237,12 +242,13 @@ fn authorize_service<'a>(
     if let Some(by) = fitting(Action::Deny) {
         return decided(false, Reason::Denied, by);
     }
-    if !entry.policies.iter().any(|policy| policy.action == Action::Allow) {
+    let Some(first) = entry.policies.iter().find(|policy| policy.action == Action::Allow) else {
         return verdict(true, Reason::Open);
-    }
+    };
     match fitting(Action::Allow) {
         Some(by) => decided(true, Reason::Allowed, by),
-        None => verdict(false, Reason::NoRuleFits),
+        // Several may select the service; the first is where a rule would be added.
+        None => Verdict { policy: Some(&first.name), ..verdict(false, Reason::NoRuleFits) },
     }
 }
 
