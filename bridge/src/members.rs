@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::join_all;
 use rialto_types::cluster::bridge_trust_domain;
@@ -27,9 +27,6 @@ pub struct Known {
     pub name: InstanceId,
     pub address: String,
 }
-
-/// Another member must answer within this time, or it is named as silent: a page waits for it.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The address book of the members, and the calls to them.
 #[derive(Debug)]
@@ -132,7 +129,7 @@ impl Members {
     async fn ask(&self, member: MemberId) -> Option<observed::Report> {
         let mut client = self.client(member)?;
         let call = client.observed(ObservedRequest {});
-        let answered = tokio::time::timeout(ANSWER_TIMEOUT, call).await;
+        let answered = tokio::time::timeout(limits::MEMBER_ANSWER_TIMEOUT, call).await;
         let reply = answered.ok().and_then(Result::ok)?;
         let report = serde_json::from_slice(&reply.into_inner().observed).ok()?;
         self.silent_since.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
@@ -152,7 +149,9 @@ impl Members {
             let member = MemberId::new(known.raft_id).filter(|member| *member != self.own);
             let Some(mut client) = member.and_then(|member| self.client(member)) else { continue };
             let call = client.explain(relay.clone());
-            if let Ok(Ok(answer)) = tokio::time::timeout(2 * ANSWER_TIMEOUT, call).await {
+            if let Ok(Ok(answer)) =
+                tokio::time::timeout(2 * limits::MEMBER_ANSWER_TIMEOUT, call).await
+            {
                 return Some(answer.into_inner());
             }
         }

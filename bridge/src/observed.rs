@@ -79,9 +79,6 @@ pub struct AgentReport {
     pub health_age_ms: Option<u64>,
 }
 
-/// A part that was silent for so long is not shown any more.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -109,7 +106,7 @@ impl Observed {
         inner.subscribers.insert(key, subscriber);
         inner
             .subscribers
-            .retain(|_, held| now.saturating_duration_since(held.heard) < FORGOTTEN_AFTER);
+            .retain(|_, held| now.saturating_duration_since(held.heard) < limits::SILENT_FORGOTTEN);
         stream
     }
 

@@ -110,6 +110,14 @@ pub const SUBSCRIBER_QUEUE: usize = 64;
 pub const LEASE: Duration = Duration::from_secs(6);
 /// Parts say that they live this often: three may be lost within one lease.
 pub const LEASE_BEAT: Duration = Duration::from_secs(2);
+/// A part that was silent for so long is not shown any more.
+pub const SILENT_FORGOTTEN: Duration = Duration::from_secs(600);
+/// A member answers another within this time, or it is named as silent: a person waits for it.
+pub const MEMBER_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// A gateway explains within this time, or another one is asked.
+pub const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Questions that wait for one gateway; more are asked elsewhere.
+pub const EXPLAIN_QUESTIONS_MAX: usize = 16;
 /// First and longest wait between two attempts to connect; jittered.
 pub const RECONNECT_BACKOFF_MIN: Duration = Duration::from_millis(100);
 pub const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterName, Namespace, ResourceName, SpiffeId};
 use crate::limits;
-use crate::route::{RefGroup, RefKind, check_method, is_normal_path};
+use crate::route::{RefGroup, RefKind, check_count, check_method, is_normal_path};
 
 /// A team's part of the federation: the namespaces that it owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -228,11 +228,4 @@ impl AccessOperation {
         }
         Ok(())
     }
-}
-
-fn check_count(field: &str, count: usize, at_least: usize, at_most: usize) -> Result<(), Fault> {
-    if (at_least..=at_most).contains(&count) {
-        return Ok(());
-    }
-    Err((field.into(), format!("has {count} items, expected {at_least} to {at_most}")))
 }

@@ -195,7 +195,13 @@ impl BackendRef {
 
 type Fault = (String, String);
 
-fn check_count(field: &str, count: usize, at_least: usize, at_most: usize) -> Result<(), Fault> {
+/// A list has at least and at most so many items.
+pub(crate) fn check_count(
+    field: &str,
+    count: usize,
+    at_least: usize,
+    at_most: usize,
+) -> Result<(), Fault> {
     if (at_least..=at_most).contains(&count) {
         return Ok(());
     }

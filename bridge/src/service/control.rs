@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -33,11 +33,6 @@ use crate::store::Outcome;
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type Question = (Bytes, oneshot::Sender<ExplainAnswer>);
 
-/// A gateway answers within this time, or another one is asked.
-const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
-/// Questions that wait for one gateway.
-const QUESTIONS_MAX: usize = 16;
-
 /// The gateways that are subscribed here and can be asked.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
@@ -46,7 +41,7 @@ pub(crate) struct Subscribers {
 
 impl Subscribers {
     fn open(&self, key: &SubscriberKey) -> mpsc::Receiver<Question> {
-        let (sender, receiver) = mpsc::channel(QUESTIONS_MAX);
+        let (sender, receiver) = mpsc::channel(limits::EXPLAIN_QUESTIONS_MAX);
         if key.role == Role::Gateway {
             let name = (key.cluster.clone(), key.id.clone());
             self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(name, sender);
@@ -74,7 +69,7 @@ impl Subscribers {
             if sender.try_send((request.clone(), reply)).is_err() {
                 continue;
             }
-            if let Ok(Ok(answer)) = tokio::time::timeout(EXPLAIN_TIMEOUT, answer).await {
+            if let Ok(Ok(answer)) = tokio::time::timeout(limits::EXPLAIN_TIMEOUT, answer).await {
                 return Some(answer);
             }
         }
