@@ -52,5 +52,6 @@ pub(crate) fn fix(code: Code) -> &'static str {
         Code::PathUnknown => "correct the path; /api/openapi.json lists them",
         Code::Shadowed => "change or delete the older object that the detail names",
         Code::Dangling => "create what is named first, or correct the name",
+        Code::BodyTooSlow => "try again from a network that carries the body in 15 seconds",
     }
 }

@@ -92,6 +92,7 @@ codes! {
     PathUnknown = 6013, 404, final, "no such path in the API";
     Shadowed = 6014, 409, final, "an older object says something else about the same thing";
     Dangling = 6015, 422, final, "the object names something that does not exist";
+    BodyTooSlow = 6016, 408, retry, "the body did not arrive in time";
 }
 
 impl fmt::Display for Code {

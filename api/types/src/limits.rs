@@ -88,6 +88,9 @@ pub const JOIN_TOKEN_CHARS_MAX: usize = 4 * 1024;
 
 /// Bytes of a request body: the largest route has 16 rules of 64 matches.
 pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// A request body must be whole within this time, however slowly it drips: the largest needs
+/// 0.6 Mbit/s, and whoever sends nothing holds a connection no longer than with a slow head.
+pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Items of one page, by default and at most.
 pub const REST_PAGE_DEFAULT: usize = 100;
 pub const REST_PAGE_MAX: usize = 500;

@@ -1,7 +1,8 @@
 //! The REST API: a router over [`ControlPlane`], with its own description.
 //!
 //! ```text
-//! request ──authenticate──▶ parse (problem+json on every fault) ──▶ ControlPlane ──▶ JSON, ETag
+//! request ──authenticate──▶ receive ──▶ parse ──▶ ControlPlane ──▶ JSON, ETag
+//!                             every fault ──▶ problem+json
 //! ```
 //!
 //! Each route is stated once, with what OpenAPI must say of it (`rest/routes.rs`): the router and
@@ -11,6 +12,7 @@ mod actions;
 mod answer;
 mod objects;
 mod query;
+mod receive;
 mod routes;
 mod serve;
 mod watch;
@@ -19,7 +21,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -31,7 +33,6 @@ use rialto_types::api::{
 use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
-use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
 
 pub use routes::openapi;
@@ -138,8 +139,11 @@ pub trait ControlPlane: Send + Sync + 'static {
 pub fn router<C: ControlPlane>(control_plane: Arc<C>) -> Router {
     let api = routes::routes::<C>()
         .into_router()
-        .route_layer(axum::middleware::from_fn_with_state(control_plane.clone(), authenticate::<C>))
-        .layer(DefaultBodyLimit::max(limits::REST_BODY_BYTES_MAX));
+        .route_layer(axum::middleware::from_fn(receive::whole_body))
+        .route_layer(axum::middleware::from_fn_with_state(
+            control_plane.clone(),
+            authenticate::<C>,
+        ));
     Router::new()
         .merge(api)
         .route("/api/openapi.json", axum::routing::get(async || axum::Json(openapi())))

@@ -27,7 +27,6 @@ impl From<Problem> for Refused {
 impl From<JsonRejection> for Refused {
     fn from(rejection: JsonRejection) -> Self {
         let code = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::MediaType,
             StatusCode::UNPROCESSABLE_ENTITY => Code::Invalid,
             _ => Code::Unparsable,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -68,10 +69,8 @@ pub(super) async fn put<C: ControlPlane>(
     key: Key,
     control_plane: Arc<C>,
     write: Write,
-    body: Result<axum::body::Bytes, axum::extract::rejection::BytesRejection>,
+    body: Bytes,
 ) -> Answered {
-    let body =
-        body.map_err(|rejection| Refused(Problem::new(Code::BodyTooLarge, rejection.body_text())))?;
     check_media_type(&write.headers)?;
     let resource = Document::from_json(&body)
         .and_then(Document::into_resource)
@@ -115,8 +114,6 @@ pub(super) async fn delete<C: ControlPlane>(
 /// The routes of one kind, as axum handlers.
 pub(super) mod handlers {
     use super::*;
-
-    type Body = Result<axum::body::Bytes, axum::extract::rejection::BytesRejection>;
 
     pub(crate) fn list_all<C: ControlPlane>(kind: Kind) -> axum::routing::MethodRouter<Arc<C>> {
         axum::routing::get(
@@ -166,7 +163,7 @@ pub(super) mod handlers {
                             actor: Actor,
                             Checked(query): Checked<WriteQuery>,
                             headers: HeaderMap,
-                            body: Body| {
+                            body: Bytes| {
                     let key = key(kind, Some(namespace), &name)?;
                     put(key, control_plane, Write { actor, query, headers }, body).await
                 },
@@ -178,7 +175,7 @@ pub(super) mod handlers {
                         actor: Actor,
                         Checked(query): Checked<WriteQuery>,
                         headers: HeaderMap,
-                        body: Body| {
+                        body: Bytes| {
                 let key = key(kind, None, &name)?;
                 put(key, control_plane, Write { actor, query, headers }, body).await
             },
