@@ -14,6 +14,7 @@
 //! - [`observed`]: who is heard; [`members`]: what the other members hear
 //! - [`authority`]: issues certificates, seals issuer keys, makes the secrets of tokens
 //! - `service`: what a member does for others
+//! - `ui`: the page that this binary carries
 //! - `metrics`: every metric
 
 pub mod authority;
@@ -27,6 +28,7 @@ mod run;
 mod service;
 mod start;
 pub mod store;
+mod ui;
 
 pub use config::Config;
 pub use run::run;

@@ -36,6 +36,7 @@ use crate::raft::{MemberId, Options, Raft, Role as RaftRole};
 use crate::service::{ControlService, JoinService, MembersService, Service, Subscribers};
 use crate::start::{self, Prepared};
 use crate::store::Store;
+use crate::ui;
 
 /// Runs a member until `stop`. Says on stdout where it listens, and at the first start the
 /// administrator's token.
@@ -58,7 +59,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let clients = Clients::Optional(Expected::Anyone);
     let grpc = transport::serve(listener, prepared.identity.clone(), clients, routes, stop.clone());
     let tls = rest_tls(&config, &prepared.identity);
-    let people = rest::serve(rest_listener, rest::router(service.clone()), tls, stop.clone());
+    let people =
+        rest::serve(rest_listener, rest::router(service.clone(), ui::page()?), tls, stop.clone());
     tokio::select! {
         // Listens from the start: joining members and agents wait for a leader, not for a port.
         () = grpc => {}

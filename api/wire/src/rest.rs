@@ -11,6 +11,7 @@
 mod actions;
 mod answer;
 mod objects;
+mod page;
 mod query;
 mod receive;
 mod routes;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::HeaderValue;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::stream::BoxStream;
@@ -35,6 +37,7 @@ use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
 
+pub use page::{PageError, WebPage};
 pub use routes::openapi;
 pub use serve::serve;
 
@@ -135,8 +138,8 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn explain(&self, request: ExplainRequest) -> impl Future<Output = Answer<Explanation>> + Send;
 }
 
-/// The whole API as a router.
-pub fn router<C: ControlPlane>(control_plane: Arc<C>) -> Router {
+/// The whole API as a router, and the page where the API has no path.
+pub fn router<C: ControlPlane>(control_plane: Arc<C>, page: WebPage) -> Router {
     let api = routes::routes::<C>()
         .into_router()
         .route_layer(axum::middleware::from_fn(receive::whole_body))
@@ -144,19 +147,27 @@ pub fn router<C: ControlPlane>(control_plane: Arc<C>) -> Router {
             control_plane.clone(),
             authenticate::<C>,
         ));
+    let page = Arc::new(page);
     Router::new()
         .merge(api)
         .route("/api/openapi.json", axum::routing::get(async || axum::Json(openapi())))
-        .fallback(unknown_path)
+        .fallback(move |request: Request| {
+            let page = page.clone();
+            async move { page.answer(&request) }
+        })
         .method_not_allowed_fallback(unknown_method)
+        .layer(axum::middleware::map_response(careful))
         .with_state(control_plane)
 }
 
-async fn unknown_path(request: Request) -> Response {
-    let detail = format!("`{}` is not a path of this API", request.uri().path());
-    let problem =
-        Problem::new(Code::PathUnknown, detail).with_hint("the paths stand in /api/openapi.json");
-    answer::Refused(problem).into_response()
+/// What a browser must not do with any answer: guess its type, tell others where it came from, or
+/// keep what was asked with a token.
+async fn careful(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn unknown_method(request: Request) -> Response {

@@ -5,6 +5,7 @@ mod demo;
 mod examples;
 mod federation;
 mod golden;
+mod page;
 mod programs;
 mod rest;
 mod tidy;
