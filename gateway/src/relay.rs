@@ -181,6 +181,7 @@ impl Attempt<'_> {
             Some(answer) => self.take_answer(answer, opened, peer),
             None => {
                 self.worker.suspect(peer);
+                self.worker.count_retry("silence");
                 self.tried.push(Tried::Gateway(peer.clone()));
                 Tries::Silent(opened)
             }

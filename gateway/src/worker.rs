@@ -331,7 +331,6 @@ impl Worker {
     /// A peer did not answer in its time.
     pub fn suspect(&self, peer: &PeerId) {
         self.inner.pool.suspect(peer);
-        self.count_retry("silence");
     }
 
     pub fn count_retry(&self, reason: &'static str) {

@@ -133,8 +133,8 @@ pub(crate) struct Terms<'a> {
 pub(crate) struct Silence<'a> {
     /// Resolves when it is time to look elsewhere.
     pub(crate) unanswered: &'a dyn Fn() -> LocalBoxFuture<'a, ()>,
-    /// Whether someone else could serve: if not, a peer that is only slow is better than nobody.
-    pub(crate) has_alternative: &'a dyn Fn() -> bool,
+    /// Told of each silence; whether to look elsewhere. If not, the peer may still answer.
+    pub(crate) leaves: &'a dyn Fn() -> bool,
 }
 
 impl Terms<'_> {
@@ -189,9 +189,12 @@ pub(crate) struct Response {
 pub(crate) enum Failure {
     /// Nothing was delivered.
     Refused(Refusal),
-    /// Neither accepted nor refused in time.
+    /// Nobody was connected to send it to.
+    NotSent,
+    /// Neither accepted nor refused in time. It may have been delivered: the word of it may be late
+    /// or lost.
     Silent,
-    /// The carrier broke before the peer accepted.
+    /// The carrier broke before the peer's word came. It may have been delivered.
     NotAccepted,
     /// It may have been delivered; no byte of a response came.
     Unanswered,
@@ -486,7 +489,7 @@ async fn watch_progress(progress: &Progress, terms: &Terms<'_>) -> Failure {
             if progress.accepted.get() {
                 break;
             }
-            if (silence.has_alternative)() || asked.elapsed() > limits::FLOW_OPEN_TIME_MAX {
+            if (silence.leaves)() || asked.elapsed() > limits::FLOW_OPEN_TIME_MAX {
                 return Failure::Silent;
             }
         }

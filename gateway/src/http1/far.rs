@@ -150,7 +150,11 @@ async fn conclude(
             Answer::new(Code::UpstreamFailed, defect.label(), text)
         }
         // The near gateway knows best whether the request may be repeated.
-        Failure::Unanswered | Failure::NotAccepted | Failure::Silent | Failure::Refused(_) => {
+        Failure::Unanswered
+        | Failure::NotSent
+        | Failure::NotAccepted
+        | Failure::Silent
+        | Failure::Refused(_) => {
             flow.fail(Code::UpstreamFailed, "unanswered");
             sink.reset(ResetCode::Reset);
             return None;

@@ -344,7 +344,7 @@ impl Placing<'_> {
         let connected = origins.connect(endpoint, self.terms.timeouts.connect).await;
         let Ok(connection) = connected else {
             self.worker.observe_endpoint(endpoint, Outcome::ConnectFailure);
-            return Err(Failure::NotAccepted);
+            return Err(Failure::NotSent);
         };
         let is_idempotent = self.head.is_idempotent();
         let result =
@@ -365,16 +365,19 @@ impl Placing<'_> {
         self.flow.tries_peer(peer);
         let opened = self.worker.open(peer, &self.header(chosen)).await.map_err(|error| {
             tracing::debug!(%peer, %error, "stream not opened");
-            Failure::NotAccepted
+            Failure::NotSent
         })?;
-        let has_alternative = || {
+        let can_go_elsewhere = self.head.is_idempotent();
+        let leaves = || {
+            // Other requests need not wait as this one did.
+            self.worker.suspect(peer);
             let asked = [Tried::Gateway(peer.clone())];
             let tried: Vec<Tried> = self.tried.iter().cloned().chain(asked).collect();
-            self.choose(&tried).is_ok()
+            can_go_elsewhere && self.choose(&tried).is_ok()
         };
         let connection = &opened.connection;
         let unanswered = || connection.unanswered().boxed_local();
-        let silence = Silence { unanswered: &unanswered, has_alternative: &has_alternative };
+        let silence = Silence { unanswered: &unanswered, leaves: &leaves };
         let terms = Terms { silence: Some(silence), ..self.terms };
         let upstream = (&mut TunnelSource::new(opened.recv), &mut TunnelSink::new(opened.send));
         exchange::run(request, upstream, client, &terms).await
@@ -403,10 +406,12 @@ impl Placing<'_> {
 
     /// Whether to try again, and without whom.
     ///
-    /// What was refused, met silence or broke before it was accepted was not delivered: a far
-    /// gateway accepts before it delivers. What was accepted may have been delivered; it is
-    /// repeated only if that does no harm, no byte of a response has come, and the budget allows.
+    /// What was refused or not sent was not delivered. What met silence or a break may have been,
+    /// even before the far gateway's `Accepted` has come: its word may be late or lost. It is
+    /// repeated only if that does no harm and no byte of a response has come, and, once it was
+    /// accepted, if the budget allows.
     fn after(&mut self, failure: Failure, target: &Target, can_repeat: bool) -> Result<(), Ended> {
+        let is_safe = can_repeat && self.head.is_idempotent();
         match failure {
             Failure::Refused(refusal) => {
                 match (refusal.code.retry(), target) {
@@ -426,29 +431,27 @@ impl Placing<'_> {
                 self.last = Some(Answer::new(code, reason, refusal.reason));
             }
             Failure::Silent => {
-                let text = "a gateway of the service's cluster was silent; is that cluster in \
-                            reach?";
-                self.last = Some(Answer::new(Code::UpstreamTimeout, "silence", text));
+                let text = "a gateway of the service's cluster was silent, and the request may \
+                            have been processed; is that cluster in reach?";
+                let answer = Answer::new(Code::UpstreamTimeout, "silence", text);
+                self.again(answer, target, is_safe)?;
+            }
+            Failure::NotSent => {
                 self.tried.push(target.as_tried());
-                if let Target::Remote(peer) = target {
-                    self.worker.suspect(peer);
-                }
+                self.worker.count_retry("not_connected");
             }
             Failure::NotAccepted => {
-                self.tried.push(target.as_tried());
-                self.worker.count_retry("not_accepted");
+                let text = "the connection to a gateway of the service's cluster broke before it \
+                            answered; the request may have been processed";
+                let answer = Answer::new(Code::UpstreamFailed, "not_accepted", text);
+                self.again(answer, target, is_safe)?;
             }
             Failure::Unanswered => {
                 let text = "the connection broke before an answer came; the request may have been \
                             processed";
                 let answer = Answer::new(Code::UpstreamFailed, "unanswered", text);
-                let is_safe = can_repeat && self.head.is_idempotent();
-                if !is_safe || !self.worker.http().budget.borrow_mut().withdraw() {
-                    return Err(Ended::Answer(answer));
-                }
-                self.last = Some(answer);
-                self.tried.push(target.as_tried());
-                self.worker.count_retry("unanswered");
+                let is_safe = is_safe && self.worker.http().budget.borrow_mut().withdraw();
+                self.again(answer, target, is_safe)?;
             }
             Failure::TimedOut => {
                 let text = "the service did not answer in time; is it overloaded, or the route's \
@@ -464,6 +467,17 @@ impl Placing<'_> {
             Failure::ClientGone => return Err(Ended::ClientGone),
             Failure::Interrupted { status } => return Err(Ended::Interrupted { status }),
         }
+        Ok(())
+    }
+
+    /// Repeats what may have been delivered, or ends with the answer that says so.
+    fn again(&mut self, answer: Answer, target: &Target, is_safe: bool) -> Result<(), Ended> {
+        if !is_safe {
+            return Err(Ended::Answer(answer));
+        }
+        self.worker.count_retry(answer.reason);
+        self.last = Some(answer);
+        self.tried.push(target.as_tried());
         Ok(())
     }
 }

@@ -138,6 +138,7 @@ pub(crate) fn outcome_of(result: &Result<Response, Failure>) -> Option<Outcome> 
         Err(
             Failure::Refused(_)
             | Failure::Silent
+            | Failure::NotSent
             | Failure::NotAccepted
             | Failure::BadRequest(_)
             | Failure::SlowRequest

@@ -1,6 +1,6 @@
 //! Requests from a client to an endpoint: real sockets, and between clusters a real tunnel.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::exchange::Timeouts;
-use crate::metrics::{Side, SideReason};
-use crate::worker::tests::{Origin, World, local, read_all, service};
+use crate::metrics::{ReasonLabel, Side, SideReason};
+use crate::worker::tests::{Origin, Power, World, local, read_all, service};
 
 const GET: &str = "GET /reviews/1 HTTP/1.1\r\nHost: reviews\r\n\r\n";
 const POST: &str = "POST /reviews HTTP/1.1\r\nHost: reviews\r\nContent-Length: 2\r\n\r\nhi";
@@ -286,11 +286,61 @@ async fn a_dead_gateway_costs_a_request_the_silence_bound_and_no_more() {
         world.gateways.get_mut("west").expect("there").halt();
         let before = Instant::now();
         let mut client = Client::of(&world).await;
-        for request in [GET, POST, GET, POST] {
+        let silences = &world.gateways["east"].metrics.retries;
+        let silences = silences.get_or_create(&ReasonLabel { reason: "silence" }).clone();
+        while silences.get() == 0 {
+            client.send(GET).await;
+            assert_eq!(client.answer().await, (200, "vms".into()));
+        }
+        // From here on nobody asks it, so that nothing can be lost there.
+        for request in [POST, GET, POST] {
             client.send(request).await;
             assert_eq!(client.answer().await, (200, "vms".into()));
         }
         assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_safe_to_repeat_is_delivered_once_however_its_gateway_ends() {
+    local(async {
+        for (request, expect) in [(POST, 502), (GET, 200)] {
+            let west = Server::start(|_| text("west")).await;
+            let vms = Server::start(|_| text("vms")).await;
+            // West loses power when its endpoint is connected: it delivers, and nobody hears of it.
+            let power = Rc::new(OnceCell::<Power>::new());
+            let (cut, endpoint) = (Rc::clone(&power), west.origin.address);
+            let before_west = Origin::start(move |mut near| {
+                cut.get().expect("set before the first request").cut();
+                async move {
+                    let mut far = TcpStream::connect(endpoint).await.expect("west listens");
+                    tokio::task::spawn_local(async move {
+                        // Both end with the test.
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    });
+                }
+            })
+            .await;
+            let mut world = World::with(&[("vms", &vms)]).await;
+            world.serve("west", &before_west);
+            world.apply();
+            assert!(power.set(world.gateways["west"].power()).is_ok());
+
+            let mut client = Client::of(&world).await;
+            let mut sent = 0;
+            let (status, content) = loop {
+                client.send(request).await;
+                sent += 1;
+                let answer = client.answer().await;
+                if west.connection_count() > 0 {
+                    break answer;
+                }
+            };
+            assert_eq!(status, expect, "{content}");
+            let delivered = west.request_count() + vms.request_count();
+            assert_eq!(delivered, if request == POST { sent } else { sent + 1 });
+        }
     })
     .await;
 }

@@ -282,7 +282,22 @@ impl Gateway {
     /// Stops as if the host had lost power: no packet leaves, none is answered.
     pub(crate) fn halt(&mut self) {
         self.task.abort();
-        self.worker.inner.pool.endpoint().freeze();
+        self.power().cut();
+    }
+
+    pub(crate) fn power(&self) -> Power {
+        Power(self.worker.clone())
+    }
+}
+
+/// What a gateway's tunnel hangs on.
+#[derive(Debug)]
+pub(crate) struct Power(Worker);
+
+impl Power {
+    /// From here on no packet leaves, and none arrives.
+    pub(crate) fn cut(&self) {
+        self.0.inner.pool.endpoint().freeze();
     }
 }
 

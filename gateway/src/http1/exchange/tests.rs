@@ -129,9 +129,7 @@ async fn a_refusal_is_returned_with_nothing_delivered_to_the_client() {
 async fn silence_is_left_only_for_somebody_else() {
     let mut case = Case::new(GET, []);
     case.upstream.accepts = Accepts::Never;
-    let has_alternative = Cell::new(true);
-    let asked = || has_alternative.get();
-    let silence = Silence { unanswered: &briefly, has_alternative: &asked };
+    let silence = Silence { unanswered: &briefly, leaves: &|| true };
     assert_eq!(case.run_with(Some(silence)).await, Err(Failure::Silent));
 
     let count = Cell::new(0);
@@ -139,7 +137,7 @@ async fn silence_is_left_only_for_somebody_else() {
         count.set(count.get() + 1);
         count.get() == 3
     };
-    let silence = Silence { unanswered: &briefly, has_alternative: &asked };
+    let silence = Silence { unanswered: &briefly, leaves: &asked };
     assert_eq!(case.run_with(Some(silence)).await, Err(Failure::Silent));
     assert_eq!(count.get(), 3);
 }
@@ -226,7 +224,7 @@ async fn no_more_than_the_bound_is_read_before_somebody_accepts() {
     let mut case = Case::new(&head, []);
     case.content = vec![Step::Bytes(&chunk); 8];
     case.upstream.accepts = Accepts::Never;
-    let silence = Silence { unanswered: &briefly, has_alternative: &|| true };
+    let silence = Silence { unanswered: &briefly, leaves: &|| true };
     assert_eq!(case.run_with(Some(silence)).await, Err(Failure::Silent));
     let sent = case.upstream_sink.bytes.len() - head.len();
     assert!(sent > 0 && sent <= limits::REPLAY_BYTES_MAX, "{sent}");
