@@ -89,7 +89,7 @@ impl Attempt<'_> {
         let mut silent: Option<(Opened, PeerId)> = None;
         for _ in 0..limits::FLOW_ATTEMPTS_MAX {
             let tables = self.worker.tables();
-            let chosen = match self.choose(&tables) {
+            let chosen = match self.choose(&tables).await {
                 Ok(chosen) => chosen,
                 Err(refusal) => {
                     if let Some((opened, peer)) = silent.take() {
@@ -122,7 +122,7 @@ impl Attempt<'_> {
         None
     }
 
-    fn choose(&mut self, tables: &Tables) -> Result<Chosen, rialto_core::choose::Refusal> {
+    async fn choose(&mut self, tables: &Tables) -> Result<Chosen, rialto_core::choose::Refusal> {
         let ask = Ask {
             service: self.service,
             port: self.port,
@@ -130,7 +130,7 @@ impl Attempt<'_> {
             tried: &self.tried,
             draw: self.draw,
         };
-        let chosen = self.worker.choose(tables, &ask)?;
+        let chosen = self.worker.choose_when_dialled(tables, &ask).await?;
         self.flow.route.clone_from(&chosen.route);
         self.flow.backend = Some(chosen.backend.clone());
         Ok(chosen)

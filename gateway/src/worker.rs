@@ -28,7 +28,7 @@ use rialto_wire::identity::{self, Expected, Identity};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::access_log::AccessLog;
 use crate::http1;
@@ -282,6 +282,23 @@ impl Worker {
                 choose(&excluded)
             }
             decided => decided,
+        }
+    }
+
+    /// As [`Self::choose`]. While the gateway that it names is dialled for the first time, waits
+    /// for it, or for another that comes up sooner: just after the start nobody is connected yet.
+    pub async fn choose_when_dialled(
+        &self,
+        tables: &Tables,
+        ask: &Ask<'_>,
+    ) -> Result<Chosen, Refusal> {
+        loop {
+            let news = self.inner.pool.news();
+            let chosen = self.choose(tables, ask)?;
+            let Target::Remote(peer) = &chosen.target else { return Ok(chosen) };
+            let Some(until) = self.inner.pool.first_dial(peer) else { return Ok(chosen) };
+            // Past that moment the choice stands as it is.
+            let _ = timeout_at(until, news).await;
         }
     }
 

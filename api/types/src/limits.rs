@@ -333,6 +333,9 @@ pub const PEER_CONNECTIONS_MAX: usize = 32;
 pub const PEER_OUTBOX_MAX: usize = 16;
 /// Bytes of one message between gateways: a summary of 10,000 services of 100 bytes.
 pub const PEER_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// From the moment that a peer gateway is known, flows for it wait so long while it is dialled for
+/// the first time: handshake and greeting are three round trips of at most 300 ms.
+pub const FIRST_DIAL_TIME_MAX: Duration = Duration::from_secs(1);
 /// First and longest wait before a peer gateway is dialled again.
 pub const DIAL_DELAY_MIN: Duration = Duration::from_millis(50);
 pub const DIAL_DELAY_MAX: Duration = Duration::from_secs(2);

@@ -275,7 +275,8 @@ impl Placing<'_> {
         client: &mut TcpSink<'_>,
     ) -> Result<Response, Ended> {
         for _ in 0..limits::HTTP_ATTEMPTS_MAX {
-            let chosen = match self.choose(&self.tried) {
+            let ask = self.ask(&self.tried);
+            let chosen = match self.worker.choose_when_dialled(self.tables, &ask).await {
                 Ok(chosen) => chosen,
                 Err(refusal) => return Err(self.nobody(refusal.code, refusal.text)),
             };
@@ -308,15 +309,14 @@ impl Placing<'_> {
         Ended::Answer(self.last.take().unwrap_or_else(|| Answer::new(code, reason, text)))
     }
 
-    fn choose(&self, tried: &[Tried]) -> Result<Chosen, rialto_core::choose::Refusal> {
-        let ask = Ask {
+    fn ask<'b>(&'b self, tried: &'b [Tried]) -> Ask<'b> {
+        Ask {
             service: self.service,
             port: self.port,
             http: Some(http_request(self.head, &self.headers)),
             tried,
             draw: self.draw,
-        };
-        self.worker.choose(self.tables, &ask)
+        }
     }
 
     /// Whoever connects to the endpoint enforces.
@@ -373,7 +373,7 @@ impl Placing<'_> {
             self.worker.suspect(peer);
             let asked = [Tried::Gateway(peer.clone())];
             let tried: Vec<Tried> = self.tried.iter().cloned().chain(asked).collect();
-            can_go_elsewhere && self.choose(&tried).is_ok()
+            can_go_elsewhere && self.worker.choose(self.tables, &self.ask(&tried)).is_ok()
         };
         let connection = &opened.connection;
         let unanswered = || connection.unanswered().boxed_local();

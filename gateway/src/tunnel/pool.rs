@@ -22,9 +22,10 @@ use rialto_types::id::{ClusterName, InstanceId};
 use rialto_types::limits;
 use rialto_types::report::HealthSummary;
 use rustls::pki_types::CertificateDer;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::message::{self, PeerMessage};
 use super::quic::{DialError, Endpoint, Incoming};
@@ -175,6 +176,10 @@ struct Shared {
     draining: Cell<bool>,
     /// Whether any member may be a suspect, so that flows need not look.
     suspicion: Cell<bool>,
+    /// Whether any peer may be under its first dialling, likewise.
+    first_dials: Cell<bool>,
+    /// A connection came up or could not be dialled, or a peer told of its endpoints.
+    news: Notify,
     handshakes: Semaphore,
     tasks: RefCell<JoinSet<()>>,
 }
@@ -186,6 +191,8 @@ struct Peer {
     slots: Vec<Slot>,
     members: Vec<Member>,
     draining: bool,
+    /// When flows stop to wait for the first dialling; absent once it has ended.
+    first_dial: Option<Instant>,
 }
 
 /// One connection that is kept up by dialling.
@@ -249,6 +256,8 @@ impl Pool {
                 summary: RefCell::default(),
                 draining: Cell::new(false),
                 suspicion: Cell::new(false),
+                first_dials: Cell::new(false),
+                news: Notify::new(),
                 handshakes: Semaphore::new(limits::TUNNEL_HANDSHAKES_MAX),
                 tasks: RefCell::default(),
             }),
@@ -275,6 +284,8 @@ impl Pool {
             let peer = peers.entry(id.clone()).or_default();
             if peer.address.is_none() {
                 peer.address = Some(address);
+                peer.first_dial = Some(Instant::now() + limits::FIRST_DIAL_TIME_MAX);
+                self.shared.first_dials.set(true);
                 peer.slots = (0..limits::PEER_CONNECTIONS)
                     .map(|_| self.start_slot(id.clone(), address))
                     .collect();
@@ -297,6 +308,33 @@ impl Pool {
             peers.iter().filter(|(_, peer)| is_suspect(peer)).map(|(id, _)| id.clone()).collect();
         self.shared.suspicion.set(!suspects.is_empty());
         suspects
+    }
+
+    /// Until when a flow for this peer should wait because it is dialled for the first time.
+    pub fn first_dial(&self, peer: &PeerId) -> Option<Instant> {
+        if !self.shared.first_dials.get() {
+            return None;
+        }
+        let now = Instant::now();
+        let peers = self.shared.peers.borrow();
+        let until = |peer: &Peer| {
+            let until = peer.first_dial.filter(|until| now < *until)?;
+            best(peer).is_none().then_some(until)
+        };
+        self.shared.first_dials.set(peers.values().any(|peer| until(peer).is_some()));
+        peers.get(peer).and_then(until)
+    }
+
+    /// Resolves when something is heard of any peer that may change a choice, from the call on.
+    pub fn news(&self) -> Notified<'_> {
+        self.shared.news.notified()
+    }
+
+    fn end_first_dial(&self, peer: &PeerId) {
+        if let Some(peer) = self.shared.peers.borrow_mut().get_mut(peer) {
+            peer.first_dial = None;
+        }
+        self.shared.news.notify_waiters();
     }
 
     /// Whether a connection of the peer can take a flow.

@@ -87,6 +87,7 @@ impl Pool {
             entry.members.push(member);
         }
         self.tell(Event::Up { peer: peer.clone(), connection: connection.id(), dialled });
+        self.end_first_dial(&peer);
         let lines = Lines { control, messages, reader, renew };
         self.spawn(self.clone().serve(peer, connection.clone(), lines));
         Ok(connection)
@@ -146,6 +147,7 @@ impl Pool {
             match message {
                 PeerMessage::Summary { services } => {
                     self.tell(Event::Summary { peer: peer.clone(), services });
+                    self.shared.news.notify_waiters();
                 }
                 PeerMessage::Retiring => {
                     connection.load().retire();

@@ -29,6 +29,7 @@ impl Pool {
                 }
                 Err(reason) => {
                     self.tell(Event::DialFailed { peer: peer.clone(), reason });
+                    self.end_first_dial(&peer);
                     // Spread, so that two gateways that lost each other do not meet in step.
                     sleep(delay.mul_f64(rand::rng().random_range(0.5..1.0))).await;
                     delay = (2 * delay).min(limits::DIAL_DELAY_MAX);
