@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 use rialto_wire::identity::tls;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -165,20 +167,43 @@ fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The parts end together: one that fails takes the others along, so that a supervisor sees it.
 async fn node(config: Node, stop: CancellationToken) -> anyhow::Result<()> {
-    let ended = stop.clone().drop_guard();
-    let part = async |name: &'static str, outcome: anyhow::Result<()>| {
-        stop.cancel();
-        outcome.with_context(|| format!("the node's {name} ended"))
-    };
-    let (agent, gateway, dns) = tokio::join!(
-        async { part("agent", rialto_agent::run(config.agent, stop.clone()).await).await },
-        async { part("gateway", rialto_gateway::run(config.gateway, stop.clone()).await).await },
-        async { part("DNS proxy", rialto_dns::run(config.dns, stop.clone()).await).await },
-    );
-    drop(ended);
-    agent.and(gateway).and(dns)
+    let Node { agent, gateway, dns } = config;
+    end_in_order(
+        stop,
+        [
+            ("gateway", Box::new(|stop| rialto_gateway::run(gateway, stop).boxed_local())),
+            ("agent", Box::new(|stop| rialto_agent::run(agent, stop).boxed_local())),
+            ("DNS proxy", Box::new(|stop| rialto_dns::run(dns, stop).boxed_local())),
+        ],
+    )
+    .await
+}
+
+type Part<'a> = Box<dyn FnOnce(CancellationToken) -> LocalBoxFuture<'a, anyhow::Result<()>> + 'a>;
+
+/// Runs all parts at once and stops them one after another, each when the one before has ended:
+/// while the gateway drains, its flows still need names and endpoints. One that fails takes the
+/// others along, so that a supervisor sees it.
+async fn end_in_order<const N: usize>(
+    stop: CancellationToken,
+    parts: [(&'static str, Part<'_>); N],
+) -> anyhow::Result<()> {
+    let mut before = stop.clone();
+    let running = parts.map(|(name, run)| {
+        let (turn, ended) = (before.clone(), CancellationToken::new());
+        before = ended.clone();
+        let stop = &stop;
+        async move {
+            let outcome = run(turn.clone()).await;
+            stop.cancel();
+            // One that ended early must not let the next one go before its turn.
+            turn.cancelled().await;
+            ended.cancel();
+            outcome.with_context(|| format!("the node's {name} ended"))
+        }
+    });
+    futures::future::join_all(running).await.into_iter().collect()
 }
 
 #[cfg(test)]
