@@ -5,28 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures::future::join_all;
+use rialto_core::heard::{self, MemberReport, Report};
+use rialto_core::state::trust::Member;
 use rialto_types::cluster::bridge_trust_domain;
-use rialto_types::id::{InstanceId, Role, SpiffeId};
+use rialto_types::id::{Role, SpiffeId};
 use rialto_types::limits;
 use rialto_wire::grpc::members_client::MembersClient;
 use rialto_wire::grpc::{ExplainAnswer, ExplainRelay, ObservedRequest};
 use rialto_wire::identity::{Expected, Identity};
 use rialto_wire::transport;
-use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
 
-use crate::observed::{self, Observed};
 use crate::raft::MemberId;
 use crate::store::Store;
-
-/// A member as it was told to a joining one: used until the state itself is here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Known {
-    pub raft_id: u64,
-    pub name: InstanceId,
-    pub address: String,
-}
 
 /// The address book of the members, and the calls to them.
 #[derive(Debug)]
@@ -34,7 +25,8 @@ pub struct Members {
     own: MemberId,
     identity: Identity,
     store: Store,
-    told: Vec<Known>,
+    /// What a joining member was told: used until the state itself is here.
+    told: Vec<Member>,
     channels: Mutex<BTreeMap<MemberId, (String, Channel)>>,
     silent_since: Mutex<BTreeMap<MemberId, Instant>>,
 }
@@ -42,29 +34,21 @@ pub struct Members {
 /// What all members hear, and who of them did not answer.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    pub merged: observed::Report,
-    pub members: Vec<observed::MemberReport>,
+    pub merged: Report,
+    pub members: Vec<MemberReport>,
     /// Silent for less than a lease: what only they heard may be missing.
     pub warnings: Vec<String>,
 }
 
 impl Members {
-    pub fn new(own: MemberId, identity: Identity, store: Store, told: Vec<Known>) -> Self {
+    pub fn new(own: MemberId, identity: Identity, store: Store, told: Vec<Member>) -> Self {
         let (channels, silent_since) = (Mutex::default(), Mutex::default());
         Self { own, identity, store, told, channels, silent_since }
     }
 
     /// Every member, from the state or, before it is here, from what we were told.
-    pub fn all(&self) -> Vec<Known> {
-        let state = self.store.read();
-        let known: Vec<Known> = state
-            .members()
-            .map(|member| Known {
-                raft_id: member.raft_id,
-                name: member.name.clone(),
-                address: member.address.clone(),
-            })
-            .collect();
+    pub fn all(&self) -> Vec<Member> {
+        let known: Vec<Member> = self.store.read().members().cloned().collect();
         if known.is_empty() { self.told.clone() } else { known }
     }
 
@@ -100,7 +84,7 @@ impl Members {
     }
 
     /// Asks every member what it hears.
-    pub async fn gather(&self, own: observed::Report) -> Gathered {
+    pub async fn gather(&self, own: Report) -> Gathered {
         let others = self.all().into_iter().filter(|known| known.raft_id != self.own.get());
         let asked = others.map(async |known| {
             let member = MemberId::new(known.raft_id);
@@ -122,11 +106,11 @@ impl Members {
             }
         }
         gathered.members = reports.iter().filter_map(|report| report.member.clone()).collect();
-        gathered.merged = observed::merge(&reports);
+        gathered.merged = heard::merge(&reports);
         gathered
     }
 
-    async fn ask(&self, member: MemberId) -> Option<observed::Report> {
+    async fn ask(&self, member: MemberId) -> Option<Report> {
         let mut client = self.client(member)?;
         let call = client.observed(ObservedRequest {});
         let answered = tokio::time::timeout(limits::MEMBER_ANSWER_TIMEOUT, call).await;
@@ -136,7 +120,7 @@ impl Members {
         Some(report)
     }
 
-    fn is_newly_silent(&self, known: &Known) -> bool {
+    fn is_newly_silent(&self, known: &Member) -> bool {
         let Some(member) = MemberId::new(known.raft_id) else { return true };
         let mut silent = self.silent_since.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *silent.entry(member).or_insert_with(Instant::now);
@@ -162,7 +146,7 @@ impl Members {
     pub async fn watch(self: Arc<Self>) {
         loop {
             tokio::time::sleep(limits::LEASE_BEAT).await;
-            self.gather(Observed::default().report(Instant::now())).await;
+            self.gather(Report::default()).await;
         }
     }
 }

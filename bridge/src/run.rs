@@ -33,7 +33,9 @@ use crate::raft::transport::client::GrpcPeers;
 use crate::raft::transport::forward::Forward;
 use crate::raft::transport::server;
 use crate::raft::{MemberId, Options, Raft, Role as RaftRole};
-use crate::service::{ControlService, JoinService, MembersService, Service, Subscribers};
+use crate::service::{
+    ControlService, JoinService, MembersService, RestService, Service, Subscribers,
+};
 use crate::start::{self, Prepared};
 use crate::store::Store;
 use crate::ui;
@@ -59,8 +61,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let clients = Clients::Optional(Expected::Anyone);
     let grpc = transport::serve(listener, prepared.identity.clone(), clients, routes, stop.clone());
     let tls = rest_tls(&config, &prepared.identity);
-    let people =
-        rest::serve(rest_listener, rest::router(service.clone(), ui::page()?), tls, stop.clone());
+    let router = rest::router(Arc::new(RestService(service.clone())), ui::page()?);
+    let people = rest::serve(rest_listener, router, tls, stop.clone());
     tokio::select! {
         // Listens from the start: joining members and agents wait for a leader, not for a port.
         () = grpc => {}
@@ -305,7 +307,7 @@ impl Admin for BridgeAdmin {
         serde_json::json!({
             "revision": state.revision(),
             "members": members,
-            "observed": self.service.observed.report(std::time::Instant::now()),
+            "observed": self.service.own_report(),
         })
     }
 }

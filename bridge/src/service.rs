@@ -4,18 +4,19 @@
 //! - `service/join.rs`: redemption and certificates
 //! - `service/control.rs`: agents' sessions and subscriptions
 //! - `service/members.rs`: what the other members ask
+//! - `service/status.rs`: what only soft state knows, for documents and for the others
 
 mod control;
 mod join;
 mod members;
 mod rest;
+mod status;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use rialto_core::state::command::{Action, Command};
-use rialto_types::api::MemberRole;
 use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, SpiffeId};
@@ -24,9 +25,9 @@ use rialto_wire::identity::now;
 use rialto_wire::transport::PeerIdentity;
 
 use crate::authority::Authority;
-use crate::members::{Gathered, Members};
+use crate::members::Members;
 use crate::metrics::Metrics;
-use crate::observed::{self, Observed};
+use crate::observed::Observed;
 use crate::publish::Publisher;
 use crate::raft::transport::forward::Forward;
 use crate::raft::{self, MembershipError, Raft};
@@ -35,6 +36,7 @@ use crate::store::{Outcome, Store};
 pub(crate) use control::{ControlService, Subscribers};
 pub(crate) use join::JoinService;
 pub(crate) use members::MembersService;
+pub(crate) use rest::RestService;
 
 /// Everything that answering needs; one per process.
 #[derive(Debug)]
@@ -83,30 +85,6 @@ impl Service {
     /// Waits until everything acknowledged anywhere is applied here: a linearizable read.
     async fn catch_up(&self) -> Answer<()> {
         self.raft.read_index().await.map(|_| ()).map_err(|error| raft_problem(&error))
-    }
-
-    /// What this member itself hears.
-    fn own_report(&self) -> observed::Report {
-        let status = self.raft.status().borrow().clone();
-        let role = match status.role {
-            raft::Role::Leader => MemberRole::Leader,
-            raft::Role::Follower => MemberRole::Follower,
-            raft::Role::Candidate => MemberRole::Candidate,
-            raft::Role::Learner => MemberRole::Learner,
-        };
-        let member = observed::MemberReport {
-            raft_id: status.member.get(),
-            role,
-            term: status.term,
-            applied: status.applied,
-            commit: status.commit,
-        };
-        observed::Report { member: Some(member), ..self.observed.report(Instant::now()) }
-    }
-
-    /// What all members hear.
-    async fn gather(&self) -> Gathered {
-        self.members.gather(self.own_report()).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rialto_core::state::command::{Action, Bootstrap, Command};
-use rialto_core::state::trust;
+use rialto_core::state::trust::{self, Member};
 use rialto_types::cluster::bridge_trust_domain;
 use rialto_types::id::{Role, SpiffeId, Timestamp};
 use rialto_wire::digest::hex;
@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::{Authority, SealKey, Secret, draw};
 use crate::config::Config;
-use crate::members::Known;
 use crate::raft::Start;
 
 /// What a member keeps of its own membership.
@@ -25,7 +24,7 @@ use crate::raft::Start;
 pub(crate) struct Membership {
     pub(crate) raft_id: u64,
     /// The members at the time of joining; empty for the first one.
-    pub(crate) told: Vec<Known>,
+    pub(crate) told: Vec<Member>,
 }
 
 /// A member that is ready to start Raft.
@@ -143,7 +142,7 @@ async fn join(config: &Config, token_file: &Path) -> anyhow::Result<Prepared> {
 
 fn membership(secrets: &MemberSecrets) -> anyhow::Result<Membership> {
     let known = |member: &rialto_wire::grpc::MemberAddress| {
-        anyhow::Ok(Known {
+        anyhow::Ok(Member {
             raft_id: member.member_id,
             name: member.name.parse()?,
             address: member.address.clone(),

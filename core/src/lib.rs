@@ -9,6 +9,7 @@
 //!                                              |    whoever connects to an endpoint
 //!                                              +--> answer (DNS), explain (people)
 //!  outcomes, peers heard, summaries, time ---> health
+//!  streams of parts, reports of members, time ---> heard ---> status, convergence
 //! ```
 //!
 //! What must hold: the same commands give the same state everywhere; a refused command is a value
@@ -21,6 +22,7 @@ pub mod choose;
 pub mod compile;
 pub mod explain;
 pub mod health;
+pub mod heard;
 pub mod state;
 
 #[cfg(test)]

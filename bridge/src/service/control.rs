@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures::Stream;
+use rialto_core::heard::{StreamId, SubscriberKey};
 use rialto_core::state::command::Action;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role};
@@ -26,7 +27,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Service, cluster_part};
-use crate::observed::SubscriberKey;
 use crate::publish::Cursor;
 use crate::store::Outcome;
 
@@ -125,7 +125,7 @@ struct AgentSession {
 
 impl AgentSession {
     async fn run(self, mut incoming: Streaming<AgentMessage>) {
-        let stream = self.service.observed.agent_opened(&self.cluster, Instant::now());
+        let stream = self.service.observed.lock().agent_opened(&self.cluster, Instant::now());
         tracing::info!(cluster = %self.cluster, "agent connected");
         let mut beat = tokio::time::interval(limits::LEASE_BEAT);
         loop {
@@ -139,12 +139,12 @@ impl AgentSession {
                 }
             };
             let Ok(Ok(Some(AgentMessage { message: Some(message) }))) = message else { break };
-            self.service.observed.agent_heard(&self.cluster, stream, Instant::now());
+            self.service.observed.lock().agent_heard(&self.cluster, stream, Instant::now());
             if self.handle(message, stream).await.is_err() {
                 break;
             }
         }
-        self.service.observed.agent_closed(&self.cluster, stream);
+        self.service.observed.lock().agent_closed(&self.cluster, stream);
         tracing::info!(cluster = %self.cluster, "agent disconnected");
     }
 
@@ -157,7 +157,7 @@ impl AgentSession {
         self.reply(ToAgent::Refused(problem)).await
     }
 
-    async fn handle(&self, message: FromAgent, stream: u64) -> Result<(), ()> {
+    async fn handle(&self, message: FromAgent, stream: StreamId) -> Result<(), ()> {
         match message {
             FromAgent::Hello(_) => {
                 let held = {
@@ -172,8 +172,8 @@ impl AgentSession {
             FromAgent::Health(document) => {
                 match serde_json::from_slice::<Vec<HealthSummary>>(&document) {
                     Ok(health) => {
-                        let observed = &self.service.observed;
-                        observed.agent_health(&self.cluster, stream, health, Instant::now());
+                        let mut heard = self.service.observed.lock();
+                        heard.agent_health(&self.cluster, stream, health, Instant::now());
                         Ok(())
                     }
                     Err(error) => {
@@ -231,11 +231,12 @@ impl Subscription {
         // A member that is behind would send an older snapshot, which the subscriber refuses.
         let held = hello.revision.unwrap_or_default().into();
         let cursor = Cursor::new(held, hello.have);
-        let stream = self.service.observed.subscriber_opened(self.key.clone(), Instant::now());
+        let stream =
+            self.service.observed.lock().subscriber_opened(self.key.clone(), Instant::now());
         let (cluster, role, id) = (&self.key.cluster, self.key.role, &self.key.id);
         tracing::info!(%cluster, %role, %id, "subscriber connected");
         let _ = self.follow(incoming, cursor, stream).await;
-        self.service.observed.subscriber_closed(&self.key, stream);
+        self.service.observed.lock().subscriber_closed(&self.key, stream);
         tracing::info!(%cluster, %role, %id, "subscriber disconnected");
     }
 
@@ -243,7 +244,7 @@ impl Subscription {
         &self,
         mut incoming: Streaming<SubscriberMessage>,
         mut cursor: Cursor,
-        stream: u64,
+        stream: StreamId,
     ) -> Result<(), Ended> {
         let mut published = self.service.publisher.subscribe(&self.key.cluster);
         published.mark_changed();
@@ -259,7 +260,7 @@ impl Subscription {
                         return Err(Ended);
                     };
                     heard = Instant::now();
-                    self.service.observed.subscriber_heard(&self.key, stream, heard);
+                    self.service.observed.lock().subscriber_heard(&self.key, stream, heard);
                     self.handle(message, stream, &mut cursor, &mut asked);
                 }
                 changed = published.changed() => {
@@ -296,19 +297,19 @@ impl Subscription {
     fn handle(
         &self,
         message: FromSubscriber,
-        stream: u64,
+        stream: StreamId,
         cursor: &mut Cursor,
         asked: &mut BTreeMap<u64, oneshot::Sender<ExplainAnswer>>,
     ) {
         match message {
             FromSubscriber::Ack(revision) => {
-                self.service.observed.subscriber_acked(&self.key, stream, revision.into());
+                self.service.observed.lock().subscriber_acked(&self.key, stream, revision.into());
             }
             FromSubscriber::Refused(refused) => {
                 cursor.refused();
                 let (cluster, id, reason) = (&self.key.cluster, &self.key.id, refused.reason);
                 tracing::warn!(%cluster, %id, %reason, "a subscriber refused a snapshot");
-                self.service.observed.subscriber_refused(&self.key, stream, reason);
+                self.service.observed.lock().subscriber_refused(&self.key, stream, reason);
             }
             FromSubscriber::Explained(answer) => {
                 if let Some(reply) = asked.remove(&answer.id) {

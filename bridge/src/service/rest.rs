@@ -1,5 +1,6 @@
 //! What people ask: the REST API's `ControlPlane`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -7,21 +8,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::stream::{BoxStream, StreamExt};
 use rialto_core::compile::compile;
 use rialto_core::explain::explain;
+use rialto_core::heard;
 use rialto_core::state::command::{Action, Put};
 use rialto_core::state::{Command, Done};
 use rialto_types::api::{
     ClusterSummary, Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry,
-    List, MemberRole, MemberStatus, Precondition, ShiftRequest, Status, WatchEvent, Written,
+    List, MemberRole, Precondition, ShiftRequest, Status, WatchEvent, Written,
 };
 use rialto_types::cluster::{
-    ClusterStatus, Contact, ContactState, JoinTokenIssued, JoinTokenRequest, JoinTokenSpec,
-    bridge_trust_domain, trust_domain,
+    JoinTokenIssued, JoinTokenRequest, JoinTokenSpec, bridge_trust_domain, trust_domain,
 };
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, Role, ServiceName};
 use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
-use rialto_types::service::{EndpointCount, ServiceStatus};
 use rialto_types::snapshot::Snapshot;
 use rialto_types::token::JoinToken;
 use rialto_wire::digest::hex;
@@ -29,11 +29,14 @@ use rialto_wire::grpc::{ExplainAnswer, ExplainRelay};
 use rialto_wire::identity::{Fingerprint, now, token};
 use rialto_wire::rest::{Context, ControlPlane, Page};
 
+use super::status::{self, count};
 use super::{Answer, Service, unexpected, watch};
 use crate::authority::{Secret, draw};
-use crate::members::Gathered;
-use crate::observed;
 use crate::store::Outcome;
+
+/// The REST face of a member.
+#[derive(Debug, Clone)]
+pub(crate) struct RestService(pub(crate) Arc<Service>);
 
 impl Service {
     async fn write(&self, action: Action, context: Context) -> Answer<Written> {
@@ -48,73 +51,6 @@ impl Service {
         Ok(*written)
     }
 
-    /// Adds to a document what only soft state knows.
-    fn add_status(&self, document: &mut Document, gathered: &Gathered) {
-        match document.kind.parse() {
-            Ok(Kind::Cluster) => {
-                let status = self.cluster_status(&document.metadata.name, gathered);
-                document.status = status.and_then(|status| serde_json::to_value(status).ok());
-            }
-            Ok(Kind::Service) => {
-                let status = document.status.take().map(serde_json::from_value::<ServiceStatus>);
-                let service =
-                    document.metadata.namespace.clone().map(|namespace| {
-                        ServiceName::new(namespace, document.metadata.name.clone())
-                    });
-                if let (Some(Ok(mut status)), Some(service)) = (status, service) {
-                    add_health(&mut status, &service, &gathered.merged);
-                    document.status = serde_json::to_value(status).ok();
-                }
-            }
-            Ok(
-                Kind::JoinToken
-                | Kind::Workspace
-                | Kind::ServiceExport
-                | Kind::HttpRoute
-                | Kind::TcpRoute
-                | Kind::FailoverPolicy
-                | Kind::AccessPolicy,
-            )
-            | Err(_) => {}
-        }
-    }
-
-    fn cluster_status(&self, name: &ResourceName, gathered: &Gathered) -> Option<ClusterStatus> {
-        let name: ClusterName = name.as_str().parse().ok()?;
-        let state = self.store.read();
-        let view = state.cluster(&name)?;
-        let domain = trust_domain(&name);
-        let anchor = self.authority.open_issuer(&domain, view.issuer).ok();
-        let of_cluster = gathered.merged.subscribers.iter().filter(|s| s.cluster == name);
-        Some(ClusterStatus {
-            trust_domain: domain,
-            anchor_fingerprint: anchor
-                .map(|anchor| Fingerprint::of(anchor.certificate()).to_string()),
-            agent: agent_contact(&name, &gathered.merged),
-            gateways: view.gateways.to_vec(),
-            subscribers: of_cluster.cloned().collect(),
-            services: count(view.services),
-            exports: count(state.export_count(&name)),
-        })
-    }
-
-    fn member_statuses(&self, gathered: &Gathered) -> Vec<MemberStatus> {
-        let commit = gathered.members.iter().map(|member| member.commit).max().unwrap_or(0);
-        let status = |known: crate::members::Known| {
-            let report = gathered.members.iter().find(|member| member.raft_id == known.raft_id);
-            MemberStatus {
-                id: known.name,
-                address: known.address,
-                role: report.map_or(MemberRole::Unknown, |report| report.role),
-                state: report.map_or(ContactState::Unknown, |_| ContactState::Connected),
-                term: report.map(|report| report.term),
-                applied: report.map(|report| report.applied),
-                lag: report.map(|report| commit.saturating_sub(report.applied)),
-            }
-        };
-        self.members.all().into_iter().map(status).collect()
-    }
-
     /// Asks a gateway of the cluster, wherever it is subscribed.
     async fn ask_gateway(&self, request: &ExplainRequest) -> Option<ExplainAnswer> {
         let bytes = bytes::Bytes::from(serde_json::to_vec(request).expect("text keys only"));
@@ -125,32 +61,6 @@ impl Service {
         let gateway = gateway.map(ToString::to_string).unwrap_or_default();
         let relay = ExplainRelay { cluster: cluster.to_string(), gateway, request: bytes };
         self.members.explain(relay).await
-    }
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn agent_contact(cluster: &ClusterName, merged: &observed::Report) -> Contact {
-    let agent = merged.agents.iter().find(|agent| agent.cluster == *cluster);
-    let unknown = Contact { state: ContactState::Unknown, age_ms: None };
-    agent.map_or(unknown, |agent| agent.contact.clone())
-}
-
-fn add_health(status: &mut ServiceStatus, service: &ServiceName, merged: &observed::Report) {
-    for agent in &merged.agents {
-        let Some(cluster) = status.clusters.get_mut(&agent.cluster) else { continue };
-        let Some(age_ms) = agent.health_age_ms else { continue };
-        let of_service = agent.health.iter().filter(|summary| summary.service == *service);
-        cluster.endpoints = of_service
-            .map(|summary| EndpointCount {
-                port: summary.port,
-                healthy: summary.healthy,
-                total: summary.total,
-                age_ms,
-            })
-            .collect();
     }
 }
 
@@ -180,30 +90,30 @@ fn decode_continue(text: &str, kind: Kind) -> Answer<Key> {
     })
 }
 
-impl ControlPlane for Service {
+impl ControlPlane for RestService {
     fn authenticate(&self, token: &str) -> Option<String> {
-        let state = self.store.read();
+        let state = self.0.store.read();
         let known = &state.federation()?.admin_token_hash;
         Secret::is(token, known).then(|| "token:admin".to_string())
     }
 
     async fn get(&self, key: Key) -> Answer<Document> {
-        self.catch_up().await?;
-        let found = self.store.read().get(&key);
+        self.0.catch_up().await?;
+        let found = self.0.store.read().get(&key);
         let mut document = found.ok_or_else(|| not_found(&key))?;
-        if matches!(key.kind, Kind::Cluster | Kind::Service) {
-            let gathered = self.gather().await;
-            self.add_status(&mut document, &gathered);
+        if status::is_live(key.kind) {
+            let gathered = self.0.gather().await;
+            self.0.add_status(&mut document, &gathered);
         }
         Ok(document)
     }
 
     async fn list(&self, kind: Kind, namespace: Option<Namespace>, page: Page) -> Answer<List> {
-        self.catch_up().await?;
+        self.0.catch_up().await?;
         let after =
             page.continue_token.as_deref().map(|text| decode_continue(text, kind)).transpose()?;
         let (mut items, remaining, revision, last) = {
-            let state = self.store.read();
+            let state = self.0.store.read();
             let mut keys: Vec<Key> = state
                 .keys(kind, namespace.as_ref())
                 .filter(|key| after.as_ref().is_none_or(|after| key > after))
@@ -215,10 +125,10 @@ impl ControlPlane for Service {
             (items, remaining, state.revision(), keys.pop())
         };
         let mut warnings = Vec::new();
-        if matches!(kind, Kind::Cluster | Kind::Service) {
-            let gathered = self.gather().await;
+        if status::is_live(kind) {
+            let gathered = self.0.gather().await;
             for document in &mut items {
-                self.add_status(document, &gathered);
+                self.0.add_status(document, &gathered);
             }
             warnings = gathered.warnings;
         }
@@ -240,13 +150,14 @@ impl ControlPlane for Service {
             let name: ClusterName = key.name.as_str().parse().map_err(|error| {
                 Problem::new(Code::Invalid, format!("{error}")).with_field("metadata.name")
             })?;
-            if self.store.read().cluster(&name).is_none() {
-                let made = self.authority.create_issuer(&trust_domain(&name), now());
+            if self.0.store.read().cluster(&name).is_none() {
+                let made = self.0.authority.create_issuer(&trust_domain(&name), now());
                 fresh_issuer =
                     Some(made.map_err(|error| Problem::new(error.code(), error.to_string()))?);
             }
         }
-        self.write(Action::Put(Box::new(Put { resource, precondition, fresh_issuer })), context)
+        self.0
+            .write(Action::Put(Box::new(Put { resource, precondition, fresh_issuer })), context)
             .await
     }
 
@@ -256,7 +167,7 @@ impl ControlPlane for Service {
         precondition: Precondition,
         context: Context,
     ) -> Answer<Written> {
-        self.write(Action::Delete { key, precondition }, context).await
+        self.0.write(Action::Delete { key, precondition }, context).await
     }
 
     async fn watch(
@@ -265,13 +176,13 @@ impl ControlPlane for Service {
         namespace: Option<Namespace>,
         since: Option<Revision>,
     ) -> Answer<BoxStream<'static, WatchEvent>> {
-        self.catch_up().await?;
-        let permit = self.metrics.watch_opened();
+        self.0.catch_up().await?;
+        let permit = self.0.metrics.watch_opened();
         let Some(permit) = permit else {
             let text = format!("{} watches are open already", limits::REST_WATCHES_MAX);
             return Err(Problem::new(Code::Overloaded, text));
         };
-        let events = watch::events(self.store.clone(), kind, namespace, since);
+        let events = watch::events(self.0.clone(), kind, namespace, since);
         Ok(events
             .map(move |event| {
                 let _held_while_the_watch_lives = &permit;
@@ -281,8 +192,8 @@ impl ControlPlane for Service {
     }
 
     async fn history(&self, count: usize) -> Answer<History> {
-        self.catch_up().await?;
-        Ok(self.store.read().history(count))
+        self.0.catch_up().await?;
+        Ok(self.0.store.read().history(count))
     }
 
     async fn revert(&self, to: Revision, context: Context) -> Answer<HistoryEntry> {
@@ -299,16 +210,17 @@ impl ControlPlane for Service {
         };
         let action = Action::Revert { to };
         if context.dry_run {
-            self.catch_up().await?;
+            self.0.catch_up().await?;
             let (actor, reason) = (context.actor, context.reason);
-            let applied = self.store.read().preview(Command { now: now(), actor, reason, action });
+            let applied =
+                self.0.store.read().preview(Command { now: now(), actor, reason, action });
             let changes = match applied.outcome.map_err(Problem::from)? {
                 Done::Reverted(changes) => changes,
                 Done::Written(_) | Done::Redeemed(_) | Done::Accepted => Vec::new(),
             };
             return Ok(entry(applied.revision, changes));
         }
-        let outcome = self.commit(context.actor, context.reason, action).await?;
+        let outcome = self.0.commit(context.actor, context.reason, action).await?;
         let Outcome::Reverted { revision, changes } = outcome else {
             return Err(unexpected(&outcome));
         };
@@ -320,7 +232,7 @@ impl ControlPlane for Service {
         request: JoinTokenRequest,
         context: Context,
     ) -> Answer<JoinTokenIssued> {
-        self.catch_up().await?;
+        self.0.catch_up().await?;
         let random = |error: crate::authority::Error| Problem::new(error.code(), error.to_string());
         let secret = Secret::of_join_token(draw().map_err(random)?);
         let suffix = hex(&draw::<4>().map_err(random)?);
@@ -337,17 +249,17 @@ impl ControlPlane for Service {
             used_at: None,
         };
         let domain = bridge_trust_domain();
-        let issuer = self.store.read().federation().map(|federation| federation.issuer.clone());
+        let issuer = self.0.store.read().federation().map(|federation| federation.issuer.clone());
         let issuer = issuer.ok_or_else(|| Problem::new(Code::NoLeader, "not bootstrapped yet"))?;
-        let anchor = self.authority.open_issuer(&domain, &issuer).map_err(random)?;
+        let anchor = self.0.authority.open_issuer(&domain, &issuer).map_err(random)?;
         let action = Action::CreateToken { name: name.clone(), spec };
-        self.commit(context.actor, context.reason, action).await?;
+        self.0.commit(context.actor, context.reason, action).await?;
         let text = token::encode(&JoinToken {
             name,
             secret: secret.reveal().to_string(),
             role: request.role,
             cluster: request.cluster,
-            bridges: self.members.all().into_iter().map(|known| known.address).collect(),
+            bridges: self.0.members.all().into_iter().map(|known| known.address).collect(),
             fingerprint: Fingerprint::of(anchor.certificate()).to_string(),
         });
         let part = match request.role {
@@ -368,8 +280,8 @@ impl ControlPlane for Service {
         context: Context,
     ) -> Answer<DrainResult> {
         let written =
-            self.write(Action::SetDrained { cluster: cluster.clone(), drained }, context).await?;
-        let (moved, kept) = self.store.read().drain_effect(&cluster);
+            self.0.write(Action::SetDrained { cluster: cluster.clone(), drained }, context).await?;
+        let (moved, kept) = self.0.store.read().drain_effect(&cluster);
         Ok(DrainResult { cluster, drained, revision: written.revision, moved, kept })
     }
 
@@ -379,33 +291,26 @@ impl ControlPlane for Service {
         request: ShiftRequest,
         context: Context,
     ) -> Answer<Written> {
-        self.write(Action::Shift { parent, weights: request.weights }, context).await
+        self.0.write(Action::Shift { parent, weights: request.weights }, context).await
     }
 
     async fn status(&self) -> Answer<Status> {
         // Answers without a leader, too: that is when it is needed most.
-        let gathered = self.gather().await;
-        let members = self.member_statuses(&gathered);
+        let gathered = self.0.gather().await;
+        let members = heard::member_statuses(&self.0.members.all(), &gathered.members);
         let mut warnings = gathered.warnings.clone();
         if !members.iter().any(|member| member.role == MemberRole::Leader) {
             warnings.push("no member says that it is the leader: nothing can be changed".into());
         }
-        let state = self.store.read();
-        let clusters = state.clusters().map(|view| {
-            let live = gathered.merged.subscribers.iter().filter(|subscriber| {
-                subscriber.cluster == *view.name
-                    && subscriber.role == Role::Gateway
-                    && subscriber.contact.state == ContactState::Connected
-            });
-            ClusterSummary {
-                name: view.name.clone(),
-                drained: view.spec.drained,
-                agent: agent_contact(view.name, &gathered.merged),
-                gateways: count(view.gateways.len()),
-                gateways_live: count(live.count()),
-                services: count(view.services),
-                exports: count(state.export_count(view.name)),
-            }
+        let state = self.0.store.read();
+        let clusters = state.clusters().map(|view| ClusterSummary {
+            name: view.name.clone(),
+            drained: view.spec.drained,
+            agent: gathered.merged.agent(view.name),
+            gateways: count(view.gateways.len()),
+            gateways_live: count(gathered.merged.gateways_live(view.name)),
+            services: count(view.services),
+            exports: count(state.export_count(view.name)),
         });
         Ok(Status {
             revision: state.revision(),
@@ -417,17 +322,17 @@ impl ControlPlane for Service {
     }
 
     async fn convergence(&self, revision: Option<Revision>) -> Answer<Convergence> {
-        let revision = revision.unwrap_or_else(|| self.store.read().revision());
-        let gathered = self.gather().await;
-        Ok(observed::convergence(revision, &gathered.merged.subscribers, gathered.warnings))
+        let revision = revision.unwrap_or_else(|| self.0.store.read().revision());
+        let gathered = self.0.gather().await;
+        Ok(heard::convergence(revision, &gathered.merged.subscribers, gathered.warnings))
     }
 
     async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {
-        if self.store.read().cluster(&request.from_cluster).is_none() {
+        if self.0.store.read().cluster(&request.from_cluster).is_none() {
             let text = format!("no cluster `{}`", request.from_cluster);
             return Err(Problem::new(Code::ClusterUnknown, text).with_field("fromCluster"));
         }
-        if let Some(answer) = self.ask_gateway(&request).await {
+        if let Some(answer) = self.0.ask_gateway(&request).await {
             let unreadable = |error: serde_json::Error| {
                 Problem::new(Code::Internal, format!("the gateway's answer: {error}"))
             };
@@ -442,7 +347,7 @@ impl ControlPlane for Service {
             let text = format!("gateway `{gateway}` of {} does not answer", request.from_cluster);
             return Err(Problem::new(Code::AgentSilent, text));
         }
-        let state = self.store.read();
+        let state = self.0.store.read();
         let (entries, _) = compile(&state, &request.from_cluster);
         let snapshot = Snapshot::from_entries(state.revision(), entries);
         Ok(explain(&snapshot, None, &request, Instant::now(), rand::random()))

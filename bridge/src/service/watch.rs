@@ -1,6 +1,10 @@
 //! Watches: the list first, or what changed since, then every change as it is applied.
+//!
+//! Soft state is asked once per batch, so that an object of a watch says what `get` says of it. A
+//! change of soft state alone is no event.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt};
 use rialto_types::api::WatchEvent;
@@ -8,11 +12,11 @@ use rialto_types::id::{Namespace, Revision};
 use rialto_types::object::{Key, Kind};
 use tokio::sync::watch;
 
-use crate::store::Store;
+use super::{Service, status};
 
 /// One watch: where it is, and what it asks for.
 struct Position {
-    store: Store,
+    service: Arc<Service>,
     revisions: watch::Receiver<Revision>,
     kind: Kind,
     namespace: Option<Namespace>,
@@ -22,18 +26,19 @@ struct Position {
 
 /// The events of a kind from `since` on.
 pub(super) fn events(
-    store: Store,
+    service: Arc<Service>,
     kind: Kind,
     namespace: Option<Namespace>,
     since: Option<Revision>,
 ) -> BoxStream<'static, WatchEvent> {
-    let mut revisions = store.watch();
+    let mut revisions = service.store.watch();
     revisions.mark_changed();
-    let position = Position { store, revisions, kind, namespace, sent: since };
+    let position = Position { service, revisions, kind, namespace, sent: since };
     let batches = futures::stream::unfold(position, async |mut position| {
         position.revisions.changed().await.ok()?;
         position.revisions.borrow_and_update();
-        let batch = position.next();
+        let mut batch = position.next();
+        position.add_status(&mut batch).await;
         Some((futures::stream::iter(batch), position))
     });
     batches.flatten().boxed()
@@ -41,7 +46,7 @@ pub(super) fn events(
 
 impl Position {
     fn next(&mut self) -> Vec<WatchEvent> {
-        let state = self.store.read();
+        let state = self.service.store.read();
         let revision = state.revision();
         let Some(sent) = self.sent.replace(revision) else {
             let list = state.list(self.kind, self.namespace.as_ref());
@@ -64,6 +69,19 @@ impl Position {
             .collect();
         events.push(WatchEvent::Bookmark(revision));
         events
+    }
+
+    async fn add_status(&self, batch: &mut [WatchEvent]) {
+        let has_put = batch.iter().any(|event| matches!(event, WatchEvent::Put(_)));
+        if !status::is_live(self.kind) || !has_put {
+            return;
+        }
+        let gathered = self.service.gather().await;
+        for event in batch {
+            if let WatchEvent::Put(document) = event {
+                self.service.add_status(document, &gathered);
+            }
+        }
     }
 
     fn relevant<'a>(&self, changed: &'a BTreeSet<Key>) -> impl Iterator<Item = &'a Key> {

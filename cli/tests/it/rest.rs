@@ -125,17 +125,20 @@ impl Bridge {
         self.raw("PUT", path, &head, body.as_bytes())
     }
 
-    fn rialto(&self, arguments: &[&str]) -> Output {
-        Command::new(PROGRAM)
-            .args(arguments)
-            .env("RIALTO_SERVER", format!("http://{}", self.rest))
-            .env("RIALTO_TOKEN_FILE", self.folder.path().join("token"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts")
+    pub(crate) fn rialto(&self, arguments: &[&str]) -> Output {
+        self.verb(arguments).output().expect("the program starts")
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    fn verb(&self, arguments: &[&str]) -> Command {
+        let mut verb = Command::new(PROGRAM);
+        verb.args(arguments)
+            .env("RIALTO_SERVER", format!("http://{}", self.rest))
+            .env("RIALTO_TOKEN_FILE", self.folder.path().join("token"))
+            .stdin(Stdio::null());
+        verb
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).expect("the folder takes a file");
         path
@@ -237,6 +240,34 @@ fn a_watch_tells_what_is_and_what_changes() {
     let deleted = bridge.raw("DELETE", SHOP, &bridge.authorization(), b"");
     assert_eq!(deleted.status, 200, "{}", deleted.body);
     until(&mut events, |line| line == "event: delete");
+}
+
+/// A cluster of which nobody is heard.
+pub(crate) const EAST: &str =
+    "apiVersion: rialto.dev/v1alpha1\nkind: Cluster\nmetadata: {name: east}\n";
+
+#[test]
+fn a_watch_says_of_a_cluster_what_a_list_says() {
+    let bridge = Bridge::start();
+    let east = bridge.file("east.yaml", EAST);
+    assert!(bridge.rialto(&["apply", "-f", as_text(&east)]).status.success());
+    let listed = bridge.get("/api/v1/clusters").json()["items"][0]["status"].clone();
+    assert_eq!(listed["agent"]["state"], "Unknown");
+
+    let head = format!("{}Accept: text/event-stream\r\n", bridge.authorization());
+    let stream = bridge.open("GET", "/api/v1/clusters?watch=true", &head, b"");
+    let lines = until(&mut BufReader::new(stream), |line| line == "event: bookmark");
+    let put = lines.iter().find_map(|line| line.strip_prefix("data: ")).expect("a put");
+    let put: Value = serde_json::from_str(put).expect("an object");
+    assert_eq!(put["status"], listed);
+
+    // And so for people, whose table has no dash where something is known.
+    let mut verb = bridge.verb(&["get", "clusters", "--watch"]);
+    let mut verb = verb.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut table = BufReader::new(verb.stdout.take().expect("it is piped"));
+    let row = until(&mut table, |line| line.starts_with("east")).pop().expect("a row");
+    verb.kill().and_then(|()| verb.wait()).expect("ended");
+    assert!(row.contains("Unknown"), "{row}");
 }
 
 #[test]
