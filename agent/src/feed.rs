@@ -251,13 +251,13 @@ impl Subscriber {
                 }
                 changed = table.changed() => match changed {
                     Ok(()) => {
-                    let table = table.borrow_and_update().clone();
-                    table.map(|table| ToPart::Table((*table).clone()))
-                }
+                        let table = table.borrow_and_update().clone();
+                        table.map(|table| ToPart::Table((*table).clone()))
+                    }
                     Err(_) => return "the agent is stopping",
                 },
                 _ = beat.tick() => {
-                    if heard.elapsed() > limits::LEASE {
+                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
                         return "it was silent";
                     }
                     Some(ToPart::Heartbeat(Heartbeat::default()))

@@ -11,7 +11,6 @@
 //! One report is under way at a time; what changes meanwhile goes with the next.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rialto_types::error::Problem;
 use rialto_types::id::InstanceId;
@@ -115,7 +114,6 @@ impl Session<'_> {
         self.state.send_modify(|state| state.connected = true);
         let mut beat = tokio::time::interval(limits::LEASE_BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let silence = limits::LEASE + Duration::from_secs(1);
         let (mut heard, mut told) = (Instant::now(), None);
         loop {
             let event = tokio::select! {
@@ -140,8 +138,9 @@ impl Session<'_> {
                     told = Some(Instant::now());
                     tell(&sender, sources).await
                 }
-                Event::Beat if heard.elapsed() > silence => {
-                    Err(format!("the bridge was silent for {} s", silence.as_secs()))
+                Event::Beat if heard.elapsed() > limits::STREAM_SILENCE_MAX => {
+                    let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
+                    Err(format!("the bridge was silent for {silence_s} s"))
                 }
                 // The bridge shows the age of what it was told, so that it is told again.
                 Event::Beat if told.is_none_or(|told: Instant| told.elapsed() > limits::LEASE) => {
@@ -201,6 +200,7 @@ impl Session<'_> {
                 self.state.send_modify(|state| state.problem = Some(text));
             }
             Some(FromBridge::Heartbeat(heartbeat)) => self.bridges.learn(&heartbeat.bridges),
+            // A newer bridge says something that this release does not know.
             None => {}
         }
     }

@@ -120,8 +120,11 @@ impl control_server::Control for Bridge {
                         ToAgent::Heartbeat(Heartbeat::default())
                     }
                 };
-                if sender.send(Ok(AgentReply { message: Some(reply) })).await.is_err() {
-                    return;
+                // First what a newer bridge says: the agent passes it over.
+                for message in [None, Some(reply)] {
+                    if sender.send(Ok(AgentReply { message })).await.is_err() {
+                        return;
+                    }
                 }
             }
         });

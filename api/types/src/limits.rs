@@ -113,6 +113,9 @@ pub const SUBSCRIBER_QUEUE: usize = 64;
 pub const LEASE: Duration = Duration::from_secs(6);
 /// Parts say that they live this often: three may be lost within one lease.
 pub const LEASE_BEAT: Duration = Duration::from_secs(2);
+/// A stream on which the other side was silent for so long is ended: a lease, and a second for a
+/// sign of life on its way.
+pub const STREAM_SILENCE_MAX: Duration = Duration::from_secs(7);
 /// A part that was silent for so long is not shown any more.
 pub const SILENT_FORGOTTEN: Duration = Duration::from_secs(600);
 /// A member answers another within this time, or it is named as silent: a person waits for it.
@@ -427,6 +430,7 @@ pub const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Commands that wait for one worker.
 pub const WORKER_COMMANDS_MAX: usize = 32;
+
 // demo
 
 /// Bytes in front of a rate-limited link: 100 ms at 20 Mbit/s, 2 ms at 1 Gbit/s.

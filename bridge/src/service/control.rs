@@ -128,18 +128,24 @@ impl AgentSession {
         let stream = self.service.observed.lock().agent_opened(&self.cluster, Instant::now());
         tracing::info!(cluster = %self.cluster, "agent connected");
         let mut beat = tokio::time::interval(limits::LEASE_BEAT);
+        let mut heard = Instant::now();
         loop {
             let message = tokio::select! {
-                message = tokio::time::timeout(2 * limits::LEASE, incoming.message()) => message,
+                message = incoming.message() => message,
                 _ = beat.tick() => {
-                    if self.reply(ToAgent::Heartbeat(self.service.heartbeat())).await.is_err() {
+                    let is_silent = heard.elapsed() > limits::STREAM_SILENCE_MAX;
+                    let heartbeat = ToAgent::Heartbeat(self.service.heartbeat());
+                    if is_silent || self.reply(heartbeat).await.is_err() {
                         break;
                     }
                     continue;
                 }
             };
-            let Ok(Ok(Some(AgentMessage { message: Some(message) }))) = message else { break };
-            self.service.observed.lock().agent_heard(&self.cluster, stream, Instant::now());
+            let Ok(Some(AgentMessage { message })) = message else { break };
+            heard = Instant::now();
+            self.service.observed.lock().agent_heard(&self.cluster, stream, heard);
+            // A newer agent says something that this release does not know: a sign of life.
+            let Some(message) = message else { continue };
             if self.handle(message, stream).await.is_err() {
                 break;
             }
@@ -256,12 +262,15 @@ impl Subscription {
         loop {
             tokio::select! {
                 message = incoming.message() => {
-                    let Ok(Some(SubscriberMessage { message: Some(message) })) = message else {
+                    let Ok(Some(SubscriberMessage { message })) = message else {
                         return Err(Ended);
                     };
                     heard = Instant::now();
                     self.service.observed.lock().subscriber_heard(&self.key, stream, heard);
-                    self.handle(message, stream, &mut cursor, &mut asked);
+                    // Nothing is what a newer release says and this one does not know.
+                    if let Some(message) = message {
+                        self.handle(message, stream, &mut cursor, &mut asked);
+                    }
                 }
                 changed = published.changed() => {
                     if changed.is_err() {
@@ -279,7 +288,7 @@ impl Subscription {
                     self.send(ToSubscriber::Explain(ExplainQuestion { id: question_id, request }))?;
                 }
                 _ = beat.tick() => {
-                    if heard.elapsed() > 2 * limits::LEASE {
+                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
                         return Err(Ended);
                     }
                     self.send(ToSubscriber::Heartbeat(self.service.heartbeat()))?;

@@ -5,6 +5,7 @@ mod demo;
 mod examples;
 mod federation;
 mod golden;
+mod other_release;
 mod page;
 mod programs;
 mod rest;

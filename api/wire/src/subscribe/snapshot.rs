@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use prost::Message;
@@ -139,14 +138,14 @@ impl<R: Receiver> Session<'_, R> {
         };
         let mut beat = tokio::time::interval(limits::LEASE_BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let silence = limits::LEASE + Duration::from_secs(1);
         let mut heard = tokio::time::Instant::now();
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
                 _ = beat.tick() => {
-                    if heard.elapsed() > silence {
-                        return format!("the bridge was silent for {} s", silence.as_secs());
+                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
+                        let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
+                        return format!("the bridge was silent for {silence_s} s");
                     }
                     if send(&sender, ToBridge::Heartbeat(Heartbeat::default())).await.is_err() {
                         return "the stream was closed".into();
@@ -174,6 +173,7 @@ impl<R: Receiver> Session<'_, R> {
                     self.bridges.learn(&heartbeat.bridges);
                     Ok(())
                 }
+                // A newer bridge says something that this release does not know.
                 None => Ok(()),
             };
             if let Err(reason) = handled {

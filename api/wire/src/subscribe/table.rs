@@ -110,8 +110,9 @@ impl<R: Receiver> Session<'_, R> {
             let message = tokio::select! {
                 message = incoming.message() => message,
                 _ = beat.tick() => {
-                    if heard.elapsed() > limits::LEASE {
-                        return format!("the agent was silent for {} s", limits::LEASE.as_secs());
+                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
+                        let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
+                        return format!("the agent was silent for {silence_s} s");
                     }
                     if send(&sender, ToAgent::Heartbeat(Heartbeat::default())).await.is_err() {
                         return "the stream was closed".into();
