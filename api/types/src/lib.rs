@@ -6,6 +6,7 @@
 //! - [`api`]: what REST answers besides resources
 //! - [`report`]: what a cluster says upward
 //! - [`snapshot`], [`local`]: what a gateway or DNS proxy gets from the bridge and from its agent
+//! - [`traffic`]: what gateways count of what they carry, and what is told of it
 //! - [`token`]: what a join token carries
 //! - [`error`]: the table of error codes
 //! - [`limits`]: every bound, with unit and reason
@@ -25,3 +26,4 @@ pub mod route;
 pub mod service;
 pub mod snapshot;
 pub mod token;
+pub mod traffic;

@@ -349,6 +349,45 @@ pub const REFUSAL_REASON_BYTES_MAX: usize = 512;
 /// Gateways that a flow may pass: the near one, one between two that are behind NAT, the far one.
 pub const TUNNEL_HOPS_MAX: u8 = 3;
 
+// traffic figures
+
+/// A gateway tells what it counted this often; also the step of a series: short enough that a
+/// person sees a change at once, long enough that a thousand reports a second stay bearable.
+pub const TRAFFIC_STEP: Duration = Duration::from_secs(2);
+/// Steps that are kept: five minutes, what a person looks back at on a wall. Longer is Prometheus'.
+pub const TRAFFIC_STEPS: usize = 150;
+/// The time that rates are of unless said otherwise: long enough for a 95th percentile of a slow
+/// service, short enough to be called now.
+pub const TRAFFIC_RATES_OVER: Duration = Duration::from_secs(30);
+/// A gateway that has not reported for so long is silent: a lease, as for every other part.
+pub const TRAFFIC_SILENCE: Duration = LEASE;
+/// One interval: a worker that was held up longer than this starts anew, which is a gap.
+pub const TRAFFIC_SPAN_MAX: Duration = Duration::from_secs(60);
+/// Callers, services, backends and destinations that a gateway tells apart in one report, of 300
+/// bytes each as JSON; the rest is summed up.
+pub const TRAFFIC_ENTRIES_MAX: usize = 1_024;
+/// Peer gateways in one report.
+pub const TRAFFIC_LINKS_MAX: usize = 1_024;
+/// Reports that wait on a gateway without a bridge: the oldest gives way, and is a gap.
+pub const TRAFFIC_REPORTS_WAITING_MAX: usize = 15;
+/// Entries that a member keeps of one gateway, of about 120 bytes each: 436 in each of 150 steps.
+/// Beyond it the oldest steps go.
+pub const TRAFFIC_RING_ENTRIES_MAX: usize = 65_536;
+/// Entries that a member keeps of all gateways that report to it, and again of what each other
+/// member told it: about 120 MB. Beyond it the gateway with most of them loses its oldest steps.
+pub const TRAFFIC_MEMBER_ENTRIES_MAX: usize = 1_000_000;
+/// Gateways whose figures one member keeps; more are not taken.
+pub const TRAFFIC_GATEWAYS_MAX: usize = 4_096;
+/// Bytes of one answer to a member that asks for figures, before the last interval in it; it asks
+/// again for the rest.
+pub const TRAFFIC_ANSWER_BYTES: usize = 1024 * 1024;
+/// Such answers in a row; the rest comes two seconds later.
+pub const TRAFFIC_ANSWERS_MAX: usize = 64;
+/// Figures of other members are given up if nobody asked for this long: memory.
+pub const TRAFFIC_FORGOTTEN: Duration = Duration::from_secs(60);
+/// Flows in one answer of the API: more than a person reads.
+pub const TRAFFIC_FLOWS_MAX: usize = 1_000;
+
 // access log
 
 /// Bytes of records that are handed to the writer together, and how long the first one waits.
