@@ -24,6 +24,7 @@ pub mod explain;
 pub mod health;
 pub mod heard;
 pub mod state;
+pub mod traffic;
 
 #[cfg(test)]
 mod transcript;
