@@ -363,9 +363,8 @@ impl Running {
     async fn start(upstreams: &[SocketAddr]) -> Self {
         let names = Arc::new(Names::default());
         names.set_snapshot(Arc::new(snapshot()));
-        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        let (udp, tcp) = bind().await;
         let address = udp.local_addr().expect("an address");
-        let tcp = TcpListener::bind(address).await.expect("a listener");
         let server = server_of(names, upstreams, &[address]);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -380,6 +379,20 @@ impl Running {
             ended.expect("the server ends well");
         }
     }
+}
+
+/// One port for both: the kernel knows it to be free for UDP only, and other tests' connections
+/// have ports of the same range.
+async fn bind() -> (UdpSocket, TcpListener) {
+    let mut refused = None;
+    for _ in 0..100 {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        match TcpListener::bind(udp.local_addr().expect("an address")).await {
+            Ok(tcp) => return (udp, tcp),
+            Err(error) => refused = Some(error),
+        }
+    }
+    panic!("no port is free for UDP and TCP: {refused:?}");
 }
 
 async fn exchange(stream: &mut TcpStream, query: &[u8]) -> Option<Vec<u8>> {
