@@ -36,7 +36,8 @@ pub struct Members {
 pub struct Gathered {
     pub merged: Report,
     pub members: Vec<MemberReport>,
-    /// Silent for less than a lease: what only they heard may be missing.
+    /// Members that are silent, or started again, for less than a lease: what only they heard may
+    /// be missing.
     pub warnings: Vec<String>,
 }
 
@@ -106,6 +107,7 @@ impl Members {
             }
         }
         gathered.members = reports.iter().filter_map(|report| report.member.clone()).collect();
+        gathered.warnings.extend(heard::unsettled(&self.all(), &gathered.members));
         gathered.merged = heard::merge(&reports);
         gathered
     }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use rialto_core::state::command::{Action, Command};
@@ -32,7 +33,7 @@ use crate::publish::Publisher;
 use crate::raft::transport::client::GrpcPeers;
 use crate::raft::transport::forward::Forward;
 use crate::raft::transport::server;
-use crate::raft::{MemberId, Options, Raft, Role as RaftRole};
+use crate::raft::{MemberId, Options, Raft, Role as RaftRole, Start};
 use crate::service::{
     ControlService, JoinService, MembersService, RestService, Service, Subscribers,
 };
@@ -93,6 +94,10 @@ fn begin(
     stop: &CancellationToken,
 ) -> anyhow::Result<Arc<Service>> {
     let own = MemberId::new(prepared.membership.raft_id).context("a member id of zero")?;
+    let observed = match prepared.start {
+        Start::Bootstrap | Start::Join => Observed::default(),
+        Start::Resume => Observed::again(Instant::now()),
+    };
     let (store, machine) = Store::new();
     let told = prepared.membership.told.clone();
     let members = Arc::new(Members::new(own, prepared.identity.clone(), store.clone(), told));
@@ -116,7 +121,7 @@ fn begin(
         store,
         raft,
         members,
-        observed: Observed::default(),
+        observed,
         authority: prepared.authority.clone(),
         subscribers: Subscribers::default(),
         metrics: Metrics::new(),

@@ -24,6 +24,8 @@ use crate::state::trust::Member;
 /// What one member hears.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
+    /// When a member that started again began to listen; what it had heard before is lost.
+    again: Option<Instant>,
     subscribers: BTreeMap<SubscriberKey, Subscriber>,
     agents: BTreeMap<ClusterName, Agent>,
     streams: u64,
@@ -77,6 +79,16 @@ impl Line {
 }
 
 impl Heard {
+    /// Of a member that ran before: parts that it heard then come back within their lease.
+    pub fn again(now: Instant) -> Self {
+        Self { again: Some(now), ..Self::default() }
+    }
+
+    /// For how long a member that started again has been listening, in milliseconds.
+    pub fn again_ms(&self, now: Instant) -> Option<u64> {
+        self.again.map(|began| milliseconds(now.saturating_duration_since(began)))
+    }
+
     /// A subscriber's stream began; what it said before still counts.
     pub fn subscriber_opened(&mut self, key: SubscriberKey, now: Instant) -> StreamId {
         self.forget(now);
@@ -206,6 +218,10 @@ pub struct MemberReport {
     pub term: u64,
     pub applied: u64,
     pub commit: u64,
+    /// Time since the member started again; absent at its first start, when nobody could have been
+    /// heard before.
+    #[serde(default)]
+    pub again_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -315,6 +331,26 @@ pub fn convergence(
     }
     let total = acked + u32::try_from(missing.len()).unwrap_or(u32::MAX);
     Convergence { revision, acked, total, missing, warnings }
+}
+
+/// What may be missing because members started again less than a lease ago.
+///
+/// Until then a part that they heard before may live and not have reported again: it is Unknown,
+/// and whoever counts everybody must wait.
+pub fn unsettled(members: &[Member], answered: &[MemberReport]) -> Vec<String> {
+    let lease_ms = milliseconds(limits::LEASE);
+    let began = |report: &MemberReport| {
+        let ms = report.again_ms.filter(|ms| *ms < lease_ms)?;
+        let member = members.iter().find(|member| member.raft_id == report.raft_id)?;
+        Some(format!(
+            "member {} started again {:.1} s ago: who was connected to it may take {} s to come \
+             back, and is not counted before",
+            member.name,
+            Duration::from_millis(ms).as_secs_f64(),
+            limits::LEASE.as_secs()
+        ))
+    };
+    answered.iter().filter_map(began).collect()
 }
 
 /// How each member stands, by what those that answered say of themselves.

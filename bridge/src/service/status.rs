@@ -42,14 +42,16 @@ impl Service {
             raft::Role::Candidate => MemberRole::Candidate,
             raft::Role::Learner => MemberRole::Learner,
         };
+        let (heard, now) = (self.observed.lock(), Instant::now());
         let member = MemberReport {
             raft_id: status.member.get(),
             role,
             term: status.term,
             applied: status.applied,
             commit: status.commit,
+            again_ms: heard.again_ms(now),
         };
-        self.observed.lock().report(Some(member), Instant::now())
+        heard.report(Some(member), now)
     }
 
     /// What all members hear.

@@ -132,10 +132,21 @@ fn a_member_that_does_not_answer_is_unknown() {
         name: name.parse().expect("an instance id"),
         address: format!("{name}:7600"),
     };
-    let leads =
-        MemberReport { raft_id: 1, role: MemberRole::Leader, term: 2, applied: 9, commit: 9 };
-    let lags =
-        MemberReport { raft_id: 2, role: MemberRole::Follower, term: 2, applied: 5, commit: 6 };
+    let leads = MemberReport {
+        raft_id: 1,
+        role: MemberRole::Leader,
+        term: 2,
+        applied: 9,
+        commit: 9,
+        again_ms: None,
+    };
+    let lags = MemberReport {
+        raft_id: 2,
+        role: MemberRole::Follower,
+        applied: 5,
+        commit: 6,
+        ..leads.clone()
+    };
     let members = [member(1, "one"), member(2, "two"), member(3, "three")];
     let found = member_statuses(&members, &[leads, lags]);
     let short: Vec<_> =
@@ -148,4 +159,32 @@ fn a_member_that_does_not_answer_is_unknown() {
             (MemberRole::Unknown, ContactState::Unknown, None),
         ]
     );
+}
+
+#[test]
+fn a_member_that_started_again_cannot_count_everybody_for_a_lease() {
+    let members = [Member {
+        raft_id: 1,
+        name: "one".parse().expect("an instance id"),
+        address: "one:7600".into(),
+    }];
+    let start = start();
+    let warnings = |heard: &Heard, now| {
+        let member = MemberReport {
+            raft_id: 1,
+            role: MemberRole::Leader,
+            term: 2,
+            applied: 9,
+            commit: 9,
+            again_ms: heard.again_ms(now),
+        };
+        unsettled(&members, &[member])
+    };
+    let again = Heard::again(start);
+    let text = warnings(&again, after(start, 2)).join("\n");
+    assert!(text.starts_with("member one started again 2.0 s ago"), "{text}");
+    let complete = |now| convergence(Revision::new(1, 1), &[], warnings(&again, now)).is_complete();
+    assert!(!complete(after(start, 5)), "a gateway may be on its way back");
+    assert!(complete(after(start, 6)), "who lives has reported again");
+    assert_eq!(warnings(&Heard::default(), start), [""; 0], "nobody was heard before the first");
 }
