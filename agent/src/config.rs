@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use rialto_types::id::InstanceId;
 use serde::{Deserialize, Serialize};
 
+use crate::kubernetes::api::Server;
+use crate::kubernetes::review::Accounts;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
@@ -43,6 +46,43 @@ pub struct Config {
 pub enum RegistrySource {
     /// A YAML file (`provider::static_file::document`).
     Static(PathBuf),
+    /// The Kubernetes cluster that this agent runs in.
+    Kubernetes(Box<Kubernetes>),
+}
+
+/// How the agent uses the cluster that it runs in. The chart `deploy/helm/rialto` makes all that is
+/// named here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kubernetes {
+    /// Where our own parts run.
+    pub namespace: String,
+    /// This process's name in the Lease, the pod's; the environment's `HOSTNAME` by default.
+    #[serde(default)]
+    pub pod: Option<String>,
+    /// The Secret in which the identity is kept.
+    #[serde(default = "agent_object")]
+    pub identity_secret: String,
+    /// The Lease by which one agent works at a time.
+    #[serde(default = "agent_object")]
+    pub lease: String,
+    /// The service accounts whose pods may become a gateway or a DNS proxy.
+    #[serde(default)]
+    pub accounts: Accounts,
+    #[serde(default)]
+    pub server: Server,
+}
+
+impl Kubernetes {
+    /// Who this process is among the agents of the cluster.
+    pub(crate) fn holder(&self) -> Result<String, Error> {
+        let pod = self.pod.clone().or_else(|| std::env::var("HOSTNAME").ok());
+        pod.filter(|pod| !pod.is_empty()).ok_or(Error::NoPod)
+    }
+}
+
+fn agent_object() -> String {
+    "rialto-agent".into()
 }
 
 /// The text of a join token: a secret.
@@ -64,6 +104,11 @@ pub enum Error {
          which they reach this agent"
     )]
     Advertise(SocketAddr),
+    #[error(
+        "`registry.kubernetes.pod` is not set and neither is HOSTNAME; name this pod, so that two \
+         agents are told apart"
+    )]
+    NoPod,
 }
 
 impl Config {

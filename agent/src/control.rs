@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use rialto_types::cluster::trust_domain;
 use rialto_types::id::{InstanceId, Role, Timestamp};
@@ -39,16 +40,26 @@ use crate::fold::{Fold, Numbered, Target};
 use crate::gateways::Gateways;
 use crate::link;
 use crate::metrics::Metrics;
+use crate::provider::kubernetes::Kubernetes;
 use crate::provider::static_file::StaticFile;
 use crate::provider::{self, Provider};
+
+mod in_cluster;
+
+use in_cluster::{InCluster, enter};
 
 /// Runs an agent until `stop`.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
     let listeners = Listeners::bind(&config).await?;
     let folder = Folder::new(config.data_folder.join("identity"));
-    let enrolled = tokio::select! {
-        enrolled = join(&config, &folder) => enrolled?,
+    let cluster_parts = match &config.registry {
+        RegistrySource::Static(_) => None,
+        RegistrySource::Kubernetes(settings) => Some(InCluster::new(settings)?),
+    };
+    let entering = enter(&config, &folder, cluster_parts.as_ref());
+    let (enrolled, election) = tokio::select! {
+        entered = entering => entered?,
         () = stop.cancelled() => return Ok(()),
     };
     let cluster = enrolled.contacts.cluster.clone().context("the identity is of no cluster")?;
@@ -79,6 +90,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         domain: trust_domain(&cluster),
         cluster: cluster.clone(),
         user: listeners.user,
+        reviewer: cluster_parts.as_ref().map(|parts| parts.reviewer.clone()),
         address: config.advertise.clone().unwrap_or_else(|| listeners.address.to_string()),
         bridge: Arc::new(move || to_bridge.channel()),
         table: published.table.clone(),
@@ -89,11 +101,12 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 
     let mut tasks = JoinSet::new();
     let inputs = Inputs { check_results, gateway_events };
-    let looping = Loop::new(&config, Fold::new(cluster, epoch), inputs, metrics, outputs);
-    tasks.spawn(async move {
-        looping.run().await;
-        "the agent's loop"
-    });
+    let fold = Fold::new(cluster, epoch);
+    let core = Core::new(&config, fold, inputs, metrics, outputs);
+    start_loop(&mut tasks, &config.registry, cluster_parts.as_ref(), core);
+    if let (Some(parts), Some(election)) = (&cluster_parts, election) {
+        parts.start(&mut tasks, election, &folder, &identity);
+    }
     let wanted = published.wanted.clone();
     tasks.spawn(async move {
         check::run(wanted, check_sender).await;
@@ -107,7 +120,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     };
     start_tasks(&mut tasks, &control, sources, bridge, enrolled.contacts, folder, listeners.admin);
     let mut serving = JoinSet::new();
-    let clients = Clients::Required(Expected::Anyone);
+    let clients = match &cluster_parts {
+        Some(_) => Clients::Optional(Expected::Anyone),
+        None => Clients::Required(Expected::Anyone),
+    };
     let (local_routes, routes) = (feed.local_routes(), feed.routes());
     drop(feed);
     serving.spawn(transport::serve_local(listeners.local, local_routes, stop.clone()));
@@ -129,6 +145,26 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         None => Ok(()),
         Some(Ok(part)) => anyhow::bail!("{part} ended"),
         Some(Err(error)) => Err(error).context("a part of the agent panicked"),
+    }
+}
+
+fn start_loop(
+    tasks: &mut JoinSet<&'static str>,
+    source: &RegistrySource,
+    parts: Option<&InCluster>,
+    core: Core,
+) {
+    const NAME: &str = "the agent's loop";
+    match (source, parts) {
+        (RegistrySource::Static(path), _) => {
+            let looping = Loop { provider: StaticFile::new(path), core };
+            tasks.spawn(looping.run().map(|()| NAME));
+        }
+        (RegistrySource::Kubernetes(_), Some(parts)) => {
+            let provider = Kubernetes::new(&parts.api, parts.namespace.clone());
+            tasks.spawn(Loop { provider, core }.run().map(|()| NAME));
+        }
+        (RegistrySource::Kubernetes(_), None) => unreachable!("made from the same setting"),
     }
 }
 
@@ -289,6 +325,11 @@ struct Inputs {
 /// The task that owns the documents.
 struct Loop<P> {
     provider: P,
+    core: Core,
+}
+
+/// What it is made of, whatever its registry is.
+struct Core {
     inputs: Inputs,
     fold: Fold,
     gateways: Gateways,
@@ -305,7 +346,7 @@ enum Event {
     Stop,
 }
 
-impl Loop<StaticFile> {
+impl Core {
     fn new(
         config: &Config,
         fold: Fold,
@@ -313,51 +354,51 @@ impl Loop<StaticFile> {
         metrics: Arc<Metrics>,
         outputs: Outputs,
     ) -> Self {
-        let provider = match &config.registry {
-            RegistrySource::Static(path) => StaticFile::new(path),
-        };
         let gateways_file = config.data_folder.join("gateways.json");
         let kept = kept_gateways(&gateways_file);
         let gateways = Gateways::restore(kept, std::time::Instant::now());
-        Self { provider, inputs, fold, gateways, gateways_file, metrics, outputs }
+        Self { inputs, fold, gateways, gateways_file, metrics, outputs }
     }
 }
 
 impl<P: Provider> Loop<P> {
-    async fn run(mut self) {
-        self.fold.handle_gateways(self.gateways.addresses());
+    async fn run(self) {
+        let Self { mut provider, mut core } = self;
+        core.fold.handle_gateways(core.gateways.addresses());
         loop {
-            let due = self.gateways.poll_timeout();
+            let due = core.gateways.poll_timeout();
             let event = tokio::select! {
-                event = self.provider.next() => Event::Registry(event),
-                checked = self.inputs.check_results.recv() => match checked {
+                event = provider.next() => Event::Registry(event),
+                checked = core.inputs.check_results.recv() => match checked {
                     Some((target, health)) => Event::Checked(target, health),
                     None => Event::Stop,
                 },
-                event = self.inputs.gateway_events.recv() => match event {
+                event = core.inputs.gateway_events.recv() => match event {
                     Some(event) => Event::Gateway(event),
                     None => Event::Stop,
                 },
                 () = sleep_until(due) => Event::Due,
             };
             match event {
-                Event::Registry(event) => self.handle_registry(event),
-                Event::Checked(target, health) => self.handle_check(target, health),
-                Event::Gateway(event) => self.handle_gateway(event).await,
+                Event::Registry(event) => core.handle_registry(event),
+                Event::Checked(target, health) => core.handle_check(target, health),
+                Event::Gateway(event) => core.handle_gateway(event).await,
                 Event::Due => {
-                    self.gateways.handle_timeout(std::time::Instant::now());
-                    self.take_gateways().await;
+                    core.gateways.handle_timeout(std::time::Instant::now());
+                    core.take_gateways().await;
                 }
                 Event::Stop => return,
             }
             // Whatever else is ready goes into the same documents.
-            while let Ok((target, health)) = self.inputs.check_results.try_recv() {
-                self.handle_check(target, health);
+            while let Ok((target, health)) = core.inputs.check_results.try_recv() {
+                core.handle_check(target, health);
             }
-            self.publish();
+            core.publish();
         }
     }
+}
 
+impl Core {
     fn handle_registry(&mut self, event: provider::Event) {
         match event {
             provider::Event::Replaced(registry) => {
@@ -444,7 +485,7 @@ async fn sleep_until(at: Option<std::time::Instant>) {
 
 /// The gateways that an earlier agent saw. Without the file they come back by themselves, only the
 /// other clusters would have to learn them again.
-fn kept_gateways(path: &Path) -> BTreeMap<InstanceId, SocketAddr> {
+fn kept_gateways(path: &Path) -> BTreeMap<InstanceId, Option<SocketAddr>> {
     let bytes = file::read_private(path, limits::REST_BODY_BYTES_MAX as u64);
     bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }

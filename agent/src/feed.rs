@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Unix socket:  First  (who: the kernel's word)      ──▶ bridge Issue
+//! TLS:          First  (who: the API server's word)  ──▶ bridge Issue, in Kubernetes only
 //! mutual TLS:   Renew  (who: the certificate's word) ──▶ bridge Issue
 //!               Table  ◀── the local table, whole at each change; a gateway's address ──▶ report
 //! ```
@@ -31,13 +32,20 @@ use tonic::transport::Channel;
 
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::kubernetes::review::Reviewer;
 use crate::metrics::Metrics;
 
 /// A gateway came or went.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    GatewayConnected { id: InstanceId, address: SocketAddr },
-    GatewayGone { id: InstanceId },
+    /// `address` is `None` where the registry knows it.
+    GatewayConnected {
+        id: InstanceId,
+        address: Option<SocketAddr>,
+    },
+    GatewayGone {
+        id: InstanceId,
+    },
 }
 
 /// The newest table, encoded once for all who get it.
@@ -53,6 +61,8 @@ pub struct Feed {
     pub domain: TrustDomain,
     /// Whose processes may ask on the Unix socket, besides root's.
     pub user: u32,
+    /// Who says whose token it is that a pod shows.
+    pub reviewer: Option<Reviewer>,
     /// `HOST:PORT` of the mutual TLS listener, as parts reach it.
     pub address: String,
     pub bridge: ToBridge,
@@ -80,7 +90,11 @@ impl Feed {
         let service = LocalServer::new(self.clone())
             .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
-        Routes::new(service)
+        match self.reviewer {
+            // Who has no certificate yet comes here too; every other service asks for one.
+            Some(_) => Routes::new(service).add_service(LocalJoinServer::new(self.clone())),
+            None => Routes::new(service),
+        }
     }
 
     /// Asks the bridge for a certificate for a part of this cluster.
@@ -96,6 +110,16 @@ impl Feed {
         let issued = ControlClient::new((self.bridge)()).issue(request).await;
         self.metrics.count_certificate(if issued.is_ok() { "issued" } else { "failed" });
         issued.map(Response::into_inner)
+    }
+
+    fn check_user(&self, user: u32) -> Result<(), Status> {
+        if user == 0 || user == self.user {
+            return Ok(());
+        }
+        let own = self.user;
+        let detail =
+            format!("user {user} may not have a certificate; run as user {own} or as root");
+        Err(self.refuse("user", Code::IdentityRefused, detail))
     }
 
     fn refuse(&self, reason: &'static str, code: Code, detail: impl Into<String>) -> Status {
@@ -132,14 +156,6 @@ impl LocalJoin for Feed {
         request: Request<FirstRequest>,
     ) -> Result<Response<LocalCredentials>, Status> {
         let user = request.extensions().get::<PeerUser>().map(|user| user.uid);
-        if user != Some(0) && user != Some(self.user) {
-            let detail = format!(
-                "user {} may not have a certificate; run as user {} or as root",
-                user.map_or("unknown".into(), |user| user.to_string()),
-                self.user
-            );
-            return Err(self.refuse("user", Code::IdentityRefused, detail));
-        }
         let request = request.into_inner();
         let role = match request.role.parse() {
             Ok(role @ (Role::Gateway | Role::Dns)) => role,
@@ -152,6 +168,17 @@ impl LocalJoin for Feed {
             .id
             .parse()
             .map_err(|error| self.refuse("id", Code::Invalid, format!("id: {error}")))?;
+        match (user, &self.reviewer) {
+            (Some(user), _) => self.check_user(user)?,
+            (None, Some(reviewer)) => {
+                let reviewed = reviewer.review(&request.service_account_token, role, &id).await;
+                reviewed.map_err(|problem| self.refuse("token", problem.code, problem.detail))?;
+            }
+            (None, None) => {
+                let detail = "certificates are given on the Unix socket only";
+                return Err(self.refuse("user", Code::IdentityRefused, detail));
+            }
+        }
         let credentials = self.issue(role, &id, request.certificate_request).await?;
         tracing::info!(%role, %id, "a local part got its first certificate");
         Ok(Response::new(LocalCredentials {
@@ -273,24 +300,18 @@ impl Subscriber {
 
     async fn take(&mut self, message: LocalMessage) -> Result<(), &'static str> {
         let Some(FromPart::Hello(hello)) = message.message else { return Ok(()) };
-        if hello.advertise.is_empty() || self.gateway.is_some() {
+        let is_gateway = self.role == Role::Gateway;
+        if self.gateway.is_some() || (hello.advertise.is_empty() && !is_gateway) {
             return Ok(());
+        }
+        if hello.advertise.is_empty() {
+            return self.register(None).await;
         }
         let is_dialled =
             |address: &SocketAddr| !address.ip().is_unspecified() && address.port() > 0;
         let address: Option<SocketAddr> = hello.advertise.parse().ok().filter(is_dialled);
         let refusal = match (self.role, address) {
-            (Role::Gateway, Some(address)) => {
-                let id = self.id.clone();
-                let event = Event::GatewayConnected { id, address };
-                if self.feed.events.send(event).await.is_err() {
-                    return Err("the agent is stopping");
-                }
-                let (id, events) = (self.id.clone(), self.feed.events.clone());
-                let streams = self.feed.streams.clone();
-                self.gateway = Some(Registered { id, events, streams });
-                return Ok(());
-            }
+            (Role::Gateway, Some(address)) => return self.register(Some(address)).await,
             (Role::Gateway, None) => format!(
                 "`{}` is no address that others can dial; set the gateway's `tunnel.advertise`",
                 hello.advertise
@@ -303,6 +324,18 @@ impl Subscriber {
         // The stream ends either way.
         let _ = self.replies.send(Err(status)).await;
         Err("it was refused")
+    }
+
+    async fn register(&mut self, address: Option<SocketAddr>) -> Result<(), &'static str> {
+        let id = self.id.clone();
+        let event = Event::GatewayConnected { id, address };
+        if self.feed.events.send(event).await.is_err() {
+            return Err("the agent is stopping");
+        }
+        let (id, events) = (self.id.clone(), self.feed.events.clone());
+        let streams = self.feed.streams.clone();
+        self.gateway = Some(Registered { id, events, streams });
+        Ok(())
     }
 }
 

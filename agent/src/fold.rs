@@ -36,7 +36,8 @@ pub struct Target {
 pub struct Fold {
     registry: Option<Registry>,
     health: BTreeMap<Target, EndpointHealth>,
-    gateways: BTreeMap<InstanceId, SocketAddr>,
+    /// Without an address where the registry knows it.
+    gateways: BTreeMap<InstanceId, Option<SocketAddr>>,
     table: Arc<LocalTable>,
     report: Numbered,
     summaries: Vec<HealthSummary>,
@@ -75,11 +76,11 @@ impl Fold {
         self.health.insert(target, health);
     }
 
-    pub fn handle_gateways(&mut self, gateways: BTreeMap<InstanceId, SocketAddr>) {
+    pub fn handle_gateways(&mut self, gateways: BTreeMap<InstanceId, Option<SocketAddr>>) {
         self.gateways = gateways;
     }
 
-    pub fn gateways(&self) -> &BTreeMap<InstanceId, SocketAddr> {
+    pub fn gateways(&self) -> &BTreeMap<InstanceId, Option<SocketAddr>> {
         &self.gateways
     }
 
@@ -170,15 +171,16 @@ impl Fold {
             };
             (name.clone(), reported)
         });
-        let gateway = |(id, address): (&InstanceId, &SocketAddr)| GatewayAddress {
-            id: id.clone(),
-            address: *address,
+        // One whose address is not known yet cannot be dialled: it is not reported.
+        let gateway = |(id, stated): (&InstanceId, &Option<SocketAddr>)| {
+            let address = stated.or_else(|| registry.gateways.get(id).copied())?;
+            Some(GatewayAddress { id: id.clone(), address })
         };
         Report {
             cluster: table.cluster.clone(),
             namespaces: registry.namespaces.as_ref().map(|known| known.iter().cloned().collect()),
             services: services.collect(),
-            gateways: self.gateways.iter().map(gateway).collect(),
+            gateways: self.gateways.iter().filter_map(gateway).collect(),
         }
     }
 

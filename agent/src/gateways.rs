@@ -17,7 +17,8 @@ pub struct Gateways {
 
 #[derive(Debug)]
 struct Known {
-    address: SocketAddr,
+    /// `None` where the platform decides by which address others reach it.
+    address: Option<SocketAddr>,
     /// Subscriptions that are open; a gateway that reconnects has two for a moment.
     streams: usize,
     forget_at: Option<Instant>,
@@ -25,14 +26,14 @@ struct Known {
 
 impl Gateways {
     /// Starts from those that an earlier agent saw.
-    pub fn restore(addresses: BTreeMap<InstanceId, SocketAddr>, now: Instant) -> Self {
+    pub fn restore(addresses: BTreeMap<InstanceId, Option<SocketAddr>>, now: Instant) -> Self {
         let forget_at = Some(now + limits::GATEWAY_FORGOTTEN);
         let known = |(id, address)| (id, Known { address, streams: 0, forget_at });
         Self { known: addresses.into_iter().map(known).collect() }
     }
 
     /// A gateway subscribed; `false` if there are too many.
-    pub fn handle_connected(&mut self, id: InstanceId, address: SocketAddr) -> bool {
+    pub fn handle_connected(&mut self, id: InstanceId, address: Option<SocketAddr>) -> bool {
         if !self.known.contains_key(&id) && self.known.len() >= limits::GATEWAYS_PER_CLUSTER_MAX {
             return false;
         }
@@ -62,7 +63,7 @@ impl Gateways {
         self.known.retain(|_, known| known.forget_at.is_none_or(|at| now < at));
     }
 
-    pub fn addresses(&self) -> BTreeMap<InstanceId, SocketAddr> {
+    pub fn addresses(&self) -> BTreeMap<InstanceId, Option<SocketAddr>> {
         self.known.iter().map(|(id, known)| (id.clone(), known.address)).collect()
     }
 }

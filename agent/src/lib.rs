@@ -1,6 +1,7 @@
 //! One per cluster or VM fleet: reads the local registry, reports up, feeds gateways and DNS.
 //!
-//! - [`provider`]: what a registry says; the static file
+//! - [`provider`]: what a registry says; the static file, Kubernetes
+//! - [`kubernetes`]: the API server of the cluster that the agent runs in
 //! - [`check`]: active health checks
 //! - [`fold`]: both of these into the local table and the report
 //! - [`gateways`]: the own cluster's gateways
@@ -13,6 +14,7 @@ mod control;
 pub mod feed;
 pub mod fold;
 pub mod gateways;
+pub mod kubernetes;
 pub mod link;
 pub mod metrics;
 pub mod provider;

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rialto_types::id::{Namespace, ResourceName, ServiceName};
+use rialto_types::id::{InstanceId, Namespace, ResourceName, ServiceName};
 use rialto_types::limits;
 use rialto_types::local::Caller;
 use rialto_types::service::{AppProtocol, ServicePort};
 
+pub mod address;
+pub mod kubernetes;
 pub mod static_file;
 
 /// A registry, as a stream of events that never ends.
@@ -35,6 +37,8 @@ pub struct Registry {
     pub namespaces: Option<BTreeSet<Namespace>>,
     pub services: BTreeMap<ServiceName, Service>,
     pub callers: BTreeMap<IpAddr, Caller>,
+    /// Where other clusters reach gateways that do not know it themselves.
+    pub gateways: BTreeMap<InstanceId, SocketAddr>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
+use rialto_types::id::InstanceId;
 use rialto_wire::identity::tls;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,11 +24,11 @@ pub(crate) enum Server {
     /// Run a member of the control plane; three of them bear the loss of one
     Bridge(Joining),
     /// Run a gateway: it carries calls from and to its cluster
-    Gateway(Arguments),
+    Gateway(Named),
     /// Run an agent: it knows what its cluster has; one per cluster
     Agent(Joining),
     /// Run a DNS proxy: it answers federated names, and forwards the rest
-    Dns(Arguments),
+    Dns(Named),
     /// Run agent, gateway and DNS proxy in one process: a virtual machine, a small cluster
     Node(Joining),
 }
@@ -46,6 +47,16 @@ pub(crate) struct Arguments {
         hide_env_values = true
     )]
     log: String,
+}
+
+/// A part of which a cluster has several.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Named {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// The part's name, unique among its like in the cluster; instead of the setting
+    #[arg(long, value_name = "NAME", env = "RIALTO_ID", hide_env_values = true)]
+    id: Option<InstanceId>,
 }
 
 /// A part that joins by a token.
@@ -76,14 +87,22 @@ pub(crate) fn run(server: &Server) -> ExitCode {
                 rialto_bridge::run(config, stop)
             })
         }
-        Server::Gateway(arguments) => serve(arguments, rialto_gateway::run),
+        Server::Gateway(named) => {
+            serve(&named.arguments, |mut config: rialto_gateway::Config, stop| {
+                config.id = named.id.clone().or(config.id.take());
+                rialto_gateway::run(config, stop)
+            })
+        }
         Server::Agent(joining) => {
             serve(&joining.arguments, |mut config: rialto_agent::Config, stop| {
                 config.token_file = joining.token_file.clone().or(config.token_file.take());
                 rialto_agent::run(config, stop)
             })
         }
-        Server::Dns(arguments) => serve(arguments, rialto_dns::run),
+        Server::Dns(named) => serve(&named.arguments, |mut config: rialto_dns::Config, stop| {
+            config.id = named.id.clone().or(config.id.take());
+            rialto_dns::run(config, stop)
+        }),
         Server::Node(joining) => serve(&joining.arguments, |mut config: Node, stop| {
             let agent = &mut config.agent;
             agent.token_file = joining.token_file.clone().or(agent.token_file.take());

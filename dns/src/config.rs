@@ -6,17 +6,23 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
+use rialto_wire::enroll::{AgentService, Introducer, NoAgent};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// This proxy's name, unique among the DNS proxies of its cluster.
-    pub id: InstanceId,
+    /// This proxy's name, unique among the DNS proxies of its cluster; or `--id`, `RIALTO_ID`.
+    #[serde(default)]
+    pub id: Option<InstanceId>,
     /// Certificate, last good snapshot and last good local table.
     pub data_folder: PathBuf,
     /// The agent's Unix socket, where the first certificate comes from.
-    pub agent_socket: PathBuf,
+    #[serde(default)]
+    pub agent_socket: Option<PathBuf>,
+    /// Instead: the agent by the network, in Kubernetes.
+    #[serde(default)]
+    pub agent: Option<AgentService>,
     /// UDP and TCP addresses to answer on. Loopback by default: any other address is a decision.
     #[serde(default = "listen_default")]
     pub listen: Vec<SocketAddr>,
@@ -36,6 +42,10 @@ pub struct Config {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("`id` is not set; name this DNS proxy there, or by `--id`")]
+    NoId,
+    #[error(transparent)]
+    NoAgent(#[from] NoAgent),
     #[error("`listen` is empty; give an address, such as `127.0.0.1:53`")]
     NoListener,
     #[error("`clients` is empty, so nobody would be answered; give a range, such as `10.0.0.0/8`")]
@@ -63,12 +73,22 @@ impl Config {
         if let Some(open) = self.clients.iter().find(|range| range.prefix_len() == 0) {
             return Err(Error::Open(*open));
         }
+        self.introducer()?;
+        self.id()?;
         match &self.upstreams {
             Some(upstreams) if upstreams.len() > limits::DNS_UPSTREAMS_MAX => {
                 Err(Error::Upstreams(upstreams.len()))
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    pub fn id(&self) -> Result<&InstanceId, Error> {
+        self.id.as_ref().ok_or(Error::NoId)
+    }
+
+    pub(crate) fn introducer(&self) -> Result<Introducer<'_>, NoAgent> {
+        Introducer::of(self.agent_socket.as_ref(), self.agent.as_ref())
     }
 
     /// The resolvers to ask, in order.

@@ -96,8 +96,8 @@ async fn follow(
     config: &Config,
 ) -> anyhow::Result<()> {
     let folder = Folder::new(config.data_folder.join("identity"));
-    let enrolled =
-        enroll::through_agent(&folder, &config.agent_socket, Role::Dns, &config.id).await;
+    let (id, introducer) = (config.id()?, config.introducer()?);
+    let enrolled = enroll::through_agent(&folder, introducer, Role::Dns, id).await;
     let enrolled = enrolled.context("no identity for this DNS proxy")?;
     let identity = Identity::new(enrolled.svid, enrolled.bundle);
     control.identity.get_or_init(|| identity.clone());

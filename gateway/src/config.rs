@@ -7,6 +7,7 @@ use std::time::Duration;
 use rialto_types::duration;
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
+use rialto_wire::enroll::{AgentService, Introducer, NoAgent};
 use serde::{Deserialize, Serialize};
 
 use crate::tunnel::quic;
@@ -14,12 +15,17 @@ use crate::tunnel::quic;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// This gateway's name, unique among the gateways of its cluster.
-    pub id: InstanceId,
+    /// This gateway's name, unique among the gateways of its cluster; or `--id`, `RIALTO_ID`.
+    #[serde(default)]
+    pub id: Option<InstanceId>,
     /// Certificate, last good snapshot and last good local table.
     pub data_folder: PathBuf,
     /// The agent's Unix socket, where the first certificate comes from.
-    pub agent_socket: PathBuf,
+    #[serde(default)]
+    pub agent_socket: Option<PathBuf>,
+    /// Instead: the agent by the network, in Kubernetes.
+    #[serde(default)]
+    pub agent: Option<AgentService>,
     pub tunnel: Tunnel,
     #[serde(default)]
     pub capture: Capture,
@@ -72,6 +78,10 @@ pub enum AccessLogTarget {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("`id` is not set; name this gateway there, or by `--id`")]
+    NoId,
+    #[error(transparent)]
+    NoAgent(#[from] NoAgent),
     #[error(
         "tunnel.mtuMax is {0}; it must be from 1,200 (RFC 9000) to 6,500 (ten segments per call)"
     )]
@@ -94,11 +104,28 @@ impl Config {
         if send_window_bytes < 65_536 {
             return Err(Error::SendWindow(send_window_bytes));
         }
+        // In Kubernetes the agent knows by which address the platform leads here.
         let advertised = self.tunnel.advertise.unwrap_or(listen);
-        if advertised.ip().is_unspecified() {
+        if self.agent.is_none() && advertised.ip().is_unspecified() {
             return Err(Error::Advertise(listen));
         }
+        self.introducer()?;
+        self.id()?;
         Ok(())
+    }
+
+    pub fn id(&self) -> Result<&InstanceId, Error> {
+        self.id.as_ref().ok_or(Error::NoId)
+    }
+
+    pub(crate) fn introducer(&self) -> Result<Introducer<'_>, NoAgent> {
+        Introducer::of(self.agent_socket.as_ref(), self.agent.as_ref())
+    }
+
+    /// What the agent is told of the tunnel's address; `None` leaves it to the agent.
+    pub(crate) fn advertised(&self) -> Option<SocketAddr> {
+        let address = self.tunnel.advertise.unwrap_or(self.tunnel.listen);
+        (!address.ip().is_unspecified()).then_some(address)
     }
 
     pub(crate) fn carrier(&self) -> quic::Settings {

@@ -75,8 +75,8 @@ impl Gateway {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         config.check()?;
         let folder = Folder::new(config.data_folder.join("identity"));
-        let socket = &config.agent_socket;
-        let enrolled = enroll::through_agent(&folder, socket, Role::Gateway, &config.id)
+        let (id, introducer) = (config.id()?.clone(), config.introducer()?);
+        let enrolled = enroll::through_agent(&folder, introducer, Role::Gateway, &id)
             .await
             .context("no identity for this gateway")?;
         let contacts = enrolled.contacts;
@@ -90,7 +90,7 @@ impl Gateway {
         let metrics = Arc::new(Metrics::default());
         let (access_log, log_thread) = open_access_log(&config.access_log)?;
         let (worker, address) = worker::start(Start {
-            gateway: config.id.clone(),
+            gateway: id.clone(),
             identity: identity.clone(),
             carrier: config.carrier(),
             capture: config.capture,
@@ -99,7 +99,7 @@ impl Gateway {
             access_log,
         })
         .await?;
-        tracing::info!(%address, gateway = %config.id, %cluster, "gateway is up");
+        tracing::info!(%address, gateway = %id, %cluster, "gateway is up");
 
         let control = Arc::new(Control::new(&cluster, identity, worker.commands.clone(), metrics));
         let mut tasks = JoinSet::new();
@@ -187,7 +187,7 @@ fn start_tasks(
     let table = TableConfig {
         dial: dial(local.clone()),
         folder: config.data_folder.clone(),
-        advertise: Some(config.tunnel.advertise.unwrap_or(config.tunnel.listen)),
+        advertise: config.advertised(),
     };
     let receiver = Arc::clone(control);
     tasks.spawn(async move {

@@ -245,7 +245,8 @@ async fn a_fleet_joins_reports_and_feeds_its_gateways() {
     let id: InstanceId = "one".parse().expect("an id");
     let identity_folder = Folder::new(folder.join("gateway"));
     let socket = folder.join("agent.sock");
-    let enrolled = enroll::through_agent(&identity_folder, &socket, Role::Gateway, &id);
+    let introducer = enroll::Introducer::Socket(&socket);
+    let enrolled = enroll::through_agent(&identity_folder, introducer, Role::Gateway, &id);
     let enrolled = enrolled.await.expect("a certificate");
     let agent_address = enrolled.contacts.agent.clone().expect("an address");
     let domain = "east.rialto".parse().expect("a domain");

@@ -14,6 +14,7 @@ fn feed() -> (Feed, mpsc::Receiver<Event>) {
         domain: trust_domain(&cluster),
         cluster,
         user: USER,
+        reviewer: None,
         address: "127.0.0.1:1".into(),
         bridge: Arc::new(|| transport::connect_local("/nowhere/at/all".into())),
         table: watch::channel(None).1,
@@ -26,8 +27,7 @@ fn feed() -> (Feed, mpsc::Receiver<Event>) {
 
 async fn first(user: Option<u32>, role: &str, id: &str) -> Problem {
     let (role, id) = (role.to_owned(), id.to_owned());
-    let mut request =
-        Request::new(FirstRequest { role, id, certificate_request: bytes::Bytes::new() });
+    let mut request = Request::new(FirstRequest { role, id, ..FirstRequest::default() });
     if let Some(uid) = user {
         request.extensions_mut().insert(PeerUser { uid });
     }

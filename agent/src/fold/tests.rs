@@ -72,7 +72,7 @@ fn run(fold: &mut Fold, acked: &mut Option<Numbered>, line: &str, body: &str) ->
         ["gateways", gateways @ ..] => {
             let parse = |text: &&str| {
                 let (id, address) = text.split_once('=').expect("ID=ADDRESS");
-                (id.parse().expect("an id"), address.parse().expect("an address"))
+                (id.parse().expect("an id"), Some(address.parse().expect("an address")))
             };
             fold.handle_gateways(gateways.iter().map(parse).collect::<BTreeMap<_, _>>());
             changed(fold)

@@ -183,6 +183,36 @@ pub const CHECK_THRESHOLD_MAX: u32 = 100;
 /// Bytes of the head of an answer to a health check.
 pub const CHECK_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+// agent in Kubernetes
+
+/// Objects of one kind that an agent holds: what it may report, with pods and slices that do not
+/// count as endpoints or callers.
+pub const KUBERNETES_OBJECTS_MAX: usize = 50_000;
+/// Objects of one page of a list, as kubectl and client-go.
+pub const KUBERNETES_PAGE_OBJECTS: usize = 500;
+/// Bytes of one answer: a page of pods of 20 KiB, with room.
+pub const KUBERNETES_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of one object in a watch: etcd takes 1.5 MiB, JSON is larger than what it holds.
+pub const KUBERNETES_OBJECT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A request to the API server, watches excepted, has ended after this time.
+pub const KUBERNETES_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The server ends a watch after this time at the latest, so that load spreads over its replicas.
+pub const KUBERNETES_WATCH_MAX: Duration = Duration::from_secs(300);
+/// A watch that ends sooner than this counts as trouble, and no two begin within it.
+pub const KUBERNETES_WATCH_MIN: Duration = Duration::from_secs(1);
+/// The longest wait between two attempts, also when the API server asks for more.
+pub const KUBERNETES_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How often it is looked whether a kind that the cluster did not have is there.
+pub const KUBERNETES_ABSENT_LOOK: Duration = Duration::from_secs(30);
+/// Changes wait this long for others, so that a rollout is folded in some tens of steps.
+pub const KUBERNETES_SETTLE: Duration = Duration::from_millis(20);
+/// Changes of all kinds that wait for the store.
+pub const KUBERNETES_UPDATES_MAX: usize = 1_024;
+/// A Lease that stood still for so long is free (client-go's default), and how often its holder
+/// renews it.
+pub const KUBERNETES_LEASE: Duration = Duration::from_secs(15);
+pub const KUBERNETES_LEASE_BEAT: Duration = Duration::from_secs(4);
+
 // DNS
 
 /// Time to live of federated answers, in seconds (the MCS DNS specification's example is 4).

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! agent, member ── redeem(token) ──▶ bridge          the server is known by the token's fingerprint
-//! gateway, dns ── first(socket) ──▶ agent ──▶ bridge  the client is known to the kernel
+//! gateway, dns ── first ──▶ agent ──▶ bridge         the client is known to the kernel (Unix socket),
+//!                                                     or by a service account's token (Kubernetes)
 //! later: keep_renewed, over mutual TLS, at half of each certificate's life
 //! ```
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +23,8 @@ use crate::grpc::join_client::JoinClient;
 use crate::grpc::local_client::LocalClient;
 use crate::grpc::local_join_client::LocalJoinClient;
 use crate::grpc::{
-    Credentials, FirstRequest, IssueRequest, MemberSecrets, RedeemRequest, status_problem,
+    Credentials, FirstRequest, IssueRequest, MemberSecrets, RedeemRequest, problem_status,
+    status_problem,
 };
 use crate::identity::{
     self, Expected, Fingerprint, Identity, KeyRequest, Svid, TrustBundle, bundle, file, key, svid,
@@ -46,6 +49,70 @@ pub enum Error {
     Folder(#[source] file::Error),
     #[error("`{0}` is damaged; remove the folder and join again")]
     Damaged(PathBuf),
+    #[error("the agent's `anchor` is {0:?}; expected the 64 hex digits of its cluster's anchor")]
+    Pin(String),
+}
+
+/// Why settings do not say where the first certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("set either `agentSocket` or `agent`: the first certificate comes from there")]
+pub struct NoAgent;
+
+/// The agent of a cluster, by the network: in Kubernetes, where parts do not share a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgentService {
+    pub cluster: ClusterName,
+    /// `HOST:PORT` of the agent's TLS listener.
+    pub address: String,
+    /// SHA-256 of the cluster's issuer certificate, in hex: the agent is known by it.
+    pub anchor: String,
+    /// A projected token of this part's service account, for the audience `rialto`.
+    pub token_file: PathBuf,
+}
+
+/// Where a part that has no certificate asks for its first one.
+#[derive(Debug, Clone, Copy)]
+pub enum Introducer<'a> {
+    Socket(&'a Path),
+    Service(&'a AgentService),
+}
+
+impl<'a> Introducer<'a> {
+    /// From the settings of a part, of which exactly one is set.
+    pub fn of(
+        socket: Option<&'a PathBuf>,
+        service: Option<&'a AgentService>,
+    ) -> Result<Self, NoAgent> {
+        match (socket, service) {
+            (Some(path), None) => Ok(Self::Socket(path)),
+            (None, Some(service)) => Ok(Self::Service(service)),
+            (None, None) | (Some(_), Some(_)) => Err(NoAgent),
+        }
+    }
+
+    fn channel(self) -> Result<Channel, Error> {
+        match self {
+            Self::Socket(path) => Ok(transport::connect_local(path.to_owned())),
+            Self::Service(service) => {
+                let pin = service.anchor.parse::<Fingerprint>();
+                let pin = pin.map_err(|_| Error::Pin(service.anchor.clone()))?;
+                let domain = trust_domain(&service.cluster);
+                let agent = Expected::Part { domain, role: Role::Agent };
+                Ok(transport::connect_pinned(vec![service.address.clone()], pin, agent))
+            }
+        }
+    }
+
+    /// Read at each attempt: the platform replaces the token long before it expires.
+    fn token(self) -> Result<String, Problem> {
+        let Self::Service(service) = self else { return Ok(String::new()) };
+        let path = &service.token_file;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Problem::new(Code::AgentSilent, format!("`{}`: {error}", path.display()))
+        })?;
+        Ok(text.trim().to_owned())
+    }
 }
 
 /// Where a part's counterparts are.
@@ -108,10 +175,39 @@ impl Folder {
         file::write_private(&self.file("contacts.json"), &contacts).map_err(Error::Folder)
     }
 
+    /// The identity as named contents, to keep it elsewhere as well; `None` before there is one.
+    pub fn contents(&self) -> Result<Option<BTreeMap<String, Vec<u8>>>, Error> {
+        let mut contents = BTreeMap::new();
+        for name in FILES {
+            match file::read_private(&self.file(name), limits::REST_BODY_BYTES_MAX as u64) {
+                Ok(bytes) => contents.insert(name.to_owned(), bytes),
+                Err(error) if error.is_absent() => return Ok(None),
+                Err(error) => return Err(Error::Folder(error)),
+            };
+        }
+        Ok(Some(contents))
+    }
+
+    /// Puts back what [`contents`](Self::contents) gave; `false` if there is no whole identity.
+    pub fn restore(&self, contents: &BTreeMap<String, Vec<u8>>) -> Result<bool, Error> {
+        if FILES.iter().any(|name| !contents.contains_key(*name)) {
+            return Ok(false);
+        }
+        let make = |source| file::Error::Write { path: self.path.clone(), source };
+        std::fs::create_dir_all(&self.path).map_err(make).map_err(Error::Folder)?;
+        for name in FILES {
+            file::write_private(&self.file(name), &contents[name]).map_err(Error::Folder)?;
+        }
+        Ok(true)
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
+
+/// The certificate comes last, because its presence says that all is there.
+const FILES: [&str; 3] = ["contacts.json", "anchors.pem", "identity.pem"];
 
 /// Redeems a join token at the bridge; `id` is the instance id that the part wants, `address` a new
 /// member's gRPC address (empty for others). Waits while no bridge answers.
@@ -153,19 +249,28 @@ pub async fn redeem(
     Ok((enrolled, member))
 }
 
-/// A gateway's or DNS proxy's first certificate, from its agent's Unix socket. Waits while the
-/// agent does not answer.
-pub async fn first(socket: &Path, role: Role, id: &InstanceId) -> Result<Enrolled, Error> {
+/// A gateway's or DNS proxy's first certificate, from its agent. Waits while the agent does not
+/// answer.
+pub async fn first(
+    introducer: Introducer<'_>,
+    role: Role,
+    id: &InstanceId,
+) -> Result<Enrolled, Error> {
     let request = KeyRequest::new().map_err(Error::Key)?;
-    let client = LocalJoinClient::new(transport::connect_local(socket.to_owned()));
+    let client = LocalJoinClient::new(introducer.channel()?);
     let message = FirstRequest {
         role: role.to_string(),
         id: id.to_string(),
         certificate_request: request.csr().to_vec().into(),
+        service_account_token: String::new(),
     };
     let local = persist(|| {
-        let (mut client, message) = (client.clone(), message.clone());
-        async move { client.first(message).await }
+        let (mut client, mut message) = (client.clone(), message.clone());
+        async move {
+            message.service_account_token =
+                introducer.token().map_err(|problem| problem_status(&problem))?;
+            client.first(message).await
+        }
     })
     .await?;
     let foreign = || Error::Foreign(local.cluster.clone());
@@ -183,11 +288,11 @@ pub async fn first(socket: &Path, role: Role, id: &InstanceId) -> Result<Enrolle
     Ok(enrolled)
 }
 
-/// The identity kept in `folder`, or the first one from the agent's socket; an expired one is
-/// replaced there too.
+/// The identity kept in `folder`, or the first one from the agent; an expired one is replaced there
+/// too.
 pub async fn through_agent(
     folder: &Folder,
-    socket: &Path,
+    introducer: Introducer<'_>,
     role: Role,
     id: &InstanceId,
 ) -> Result<Enrolled, Error> {
@@ -197,7 +302,7 @@ pub async fn through_agent(
             return Ok(kept);
         }
     }
-    let enrolled = first(socket, role, id).await?;
+    let enrolled = first(introducer, role, id).await?;
     folder.store(&enrolled)?;
     Ok(enrolled)
 }

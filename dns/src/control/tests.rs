@@ -15,9 +15,10 @@ async fn others_names_do_not_wait_for_an_identity() {
         socket.local_addr().expect("an address")
     };
     let config = Config {
-        id: "one".parse().expect("an id"),
+        id: Some("one".parse().expect("an id")),
         data_folder: folder.path().to_owned(),
-        agent_socket: folder.path().join("agent.sock"),
+        agent_socket: Some(folder.path().join("agent.sock")),
+        agent: None,
         listen: vec![listen],
         upstreams: Some(vec![upstream.local_addr().expect("an address")]),
         clients: vec!["127.0.0.0/8".parse().expect("a range")],

@@ -73,9 +73,10 @@ type Running = (SocketAddr, tokio::task::JoinHandle<anyhow::Result<()>>);
 
 async fn start(folder: &Path) -> (Running, CancellationToken) {
     let config = Config {
-        id: "g1".parse().expect("valid"),
+        id: Some("g1".parse().expect("valid")),
         data_folder: folder.join("gateway"),
-        agent_socket: folder.join("agent.sock"),
+        agent_socket: Some(folder.join("agent.sock")),
+        agent: None,
         tunnel: Tunnel {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             advertise: None,

@@ -27,7 +27,7 @@
 //! gateway's own machine is meant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ use rialto_types::{duration, limits};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use crate::provider::address::{self, Loopback};
 use crate::provider::{CheckSpec, Endpoint, Fault, Port, Probe, Registry, Service};
 
 /// Reads the whole file, or says all that is wrong with it.
@@ -220,12 +221,6 @@ fn field_path(path: &serde_path_to_error::Path) -> String {
     text
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Loopback {
-    Allowed,
-    Refused,
-}
-
 /// Turns the document into a registry and collects what is wrong.
 struct Reader<'a> {
     place: &'a str,
@@ -349,7 +344,7 @@ impl Reader<'_> {
 
     fn endpoint(&mut self, field: &str, item: EndpointItem, ports: &[Port]) -> Endpoint {
         let address = item.address.value.to_canonical();
-        if let Err(message) = check_address(address, self.loopback) {
+        if let Err(message) = address::check(address, self.loopback) {
             self.fault(item.address.referenced, format!("{field}.address"), message);
         }
         let mut targets: BTreeMap<u16, u16> =
@@ -429,7 +424,7 @@ impl Reader<'_> {
         for (at, item) in items.into_iter().enumerate() {
             let address = item.address.value.to_canonical();
             let field = format!("callers[{at}].address");
-            if let Err(message) = check_address(address, self.loopback) {
+            if let Err(message) = address::check(address, self.loopback) {
                 self.fault(item.address.referenced, field.clone(), message);
             }
             let caller = Caller { namespace: item.namespace, account: item.account };
@@ -450,34 +445,6 @@ impl Reader<'_> {
     fn fault_of_file(&mut self, field: String, message: String) {
         self.faults.push(Fault { place: self.place.to_owned(), position: None, field, message });
     }
-}
-
-/// The clouds' metadata services outside the link-local range: AWS over IPv6, Alibaba Cloud.
-const METADATA: [IpAddr; 2] = [
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-];
-
-fn check_address(address: IpAddr, loopback: Loopback) -> Result<(), String> {
-    let (link_local, reserved) = match address {
-        IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[0] >= 240 || v4.octets()[0] == 0),
-        IpAddr::V6(v6) => (v6.is_unicast_link_local(), false),
-    };
-    let what = if address.is_unspecified() || reserved {
-        "a reserved address (virtual IPs come from there)"
-    } else if address.is_multicast() {
-        "a multicast address"
-    } else if link_local || METADATA.contains(&address) {
-        "a link-local or metadata address, which no other cluster may reach"
-    } else if address.is_loopback() && loopback == Loopback::Refused {
-        return Err(format!(
-            "`{address}` is a loopback address; use the machine's own address, or set \
-             `allowLoopback: true` if gateway and workload share this machine"
-        ));
-    } else {
-        return Ok(());
-    };
-    Err(format!("`{address}` is {what}; use the workload's own address"))
 }
 
 #[cfg(test)]

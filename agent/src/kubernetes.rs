@@ -1,0 +1,14 @@
+//! The cluster's API server, as far as the agent needs it. Its shapes do not leave this folder and
+//! `provider/kubernetes`.
+//!
+//! - [`api`]: sessions, requests, watches, refusals
+//! - [`object`]: the kinds, trimmed to what is used
+//! - [`identity`]: the agent's identity, kept in one Secret
+//! - [`lease`]: one agent at a time
+//! - [`review`]: whose service account's token it is
+
+pub mod api;
+pub mod identity;
+pub mod lease;
+pub mod object;
+pub mod review;

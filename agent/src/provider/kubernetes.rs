@@ -1,0 +1,91 @@
+//! The registry of a Kubernetes cluster: its own API, watched.
+//!
+//! ```text
+//! follow(Namespace) ─┐
+//! follow(Service)  ──┤
+//! follow(Slice)    ──┼─▶ updates (bounded) ─▶ Store ─▶ registry::build ─▶ Event
+//! follow(Pod)      ──┤
+//! follow(Export)   ──┘
+//! ```
+//!
+//! What is known stays in service while the API server is gone.
+
+use std::future::Future;
+
+use rialto_types::limits;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::kubernetes::api::Api;
+use crate::provider::{Event, Provider};
+
+mod registry;
+mod store;
+mod watch;
+
+use store::{Outcome, Store, Update};
+
+/// A cluster, and what was last seen of it.
+#[derive(Debug)]
+pub struct Kubernetes {
+    /// Where our own parts run.
+    namespace: String,
+    store: Store,
+    updates: mpsc::Receiver<Update>,
+    /// When what changed is told.
+    due: Option<Instant>,
+    /// Owns the tasks that watch.
+    _following: JoinSet<()>,
+}
+
+impl Kubernetes {
+    /// Starts to watch; `namespace` is where our own parts run.
+    pub fn new(api: &Api, namespace: String) -> Self {
+        let (sender, updates) = mpsc::channel(limits::KUBERNETES_UPDATES_MAX);
+        let mut following = JoinSet::new();
+        let mut start = |task| following.spawn(task);
+        start(boxed(watch::follow(api.clone(), sender.clone(), Update::Namespaces)));
+        start(boxed(watch::follow(api.clone(), sender.clone(), Update::Services)));
+        start(boxed(watch::follow(api.clone(), sender.clone(), Update::Slices)));
+        start(boxed(watch::follow(api.clone(), sender.clone(), Update::Pods)));
+        start(boxed(watch::follow(api.clone(), sender, Update::Exports)));
+        Self { namespace, store: Store::default(), updates, due: None, _following: following }
+    }
+}
+
+fn boxed(
+    task: impl Future<Output = ()> + Send + 'static,
+) -> futures::future::BoxFuture<'static, ()> {
+    Box::pin(task)
+}
+
+impl Provider for Kubernetes {
+    async fn next(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                update = self.updates.recv() => {
+                    let update = update.expect("the tasks that watch never end");
+                    match self.store.handle(update) {
+                        Outcome::Nothing => {}
+                        Outcome::Faults => return Event::Failed(self.store.faults()),
+                        Outcome::Registry => {
+                            // The first change sets the time, so that a steady stream is told too.
+                            let at = Instant::now() + limits::KUBERNETES_SETTLE;
+                            self.due.get_or_insert(at);
+                        }
+                    }
+                }
+                () = sleep_until(self.due.unwrap_or_else(Instant::now)), if self.due.is_some() => {
+                    self.due = None;
+                    match self.store.registry(&self.namespace) {
+                        // Not every kind was listed yet.
+                        None => {}
+                        Some(Ok(registry)) => return Event::Replaced(registry),
+                        Some(Err(faults)) => return Event::Failed(faults),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What Kubernetes' objects mean to a federation. Pure; `testdata/kubernetes` has the rules as
+//! transcripts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+
+use rialto_types::id::{InstanceId, Namespace as NamespaceName, ServiceName};
+use rialto_types::limits;
+use rialto_types::local::Caller;
+use rialto_types::service::AppProtocol;
+
+use crate::kubernetes::object::{
+    EndpointSlice, Namespace, ObjectKey, Pod, Service as Object, ServiceExport, ServicePort,
+    SliceEndpoint,
+};
+use crate::provider::address::{self, Loopback};
+use crate::provider::{Endpoint, Fault, Port, Registry, Service};
+
+/// The label by which the chart marks the Service of one gateway; its value is the gateway's id.
+const GATEWAY: &str = "rialto.dev/gateway";
+/// The label of Services that were made for an import: they are no services of the cluster.
+pub(super) const IMPORT: &str = "rialto.dev/import";
+
+/// All objects that count.
+#[derive(Debug)]
+pub(super) struct Sources<'a> {
+    /// Where our own parts run.
+    pub(super) namespace: &'a str,
+    pub(super) namespaces: &'a HashMap<ObjectKey, Namespace>,
+    pub(super) services: &'a HashMap<ObjectKey, Object>,
+    pub(super) slices: &'a HashMap<ObjectKey, EndpointSlice>,
+    pub(super) pods: &'a HashMap<ObjectKey, Pod>,
+    pub(super) exports: &'a HashMap<ObjectKey, ServiceExport>,
+}
+
+/// The registry, or why there is none. What one object has that we cannot carry is left out, so
+/// that it never costs the cluster the rest.
+pub(super) fn build(sources: &Sources<'_>) -> Result<Registry, Vec<Fault>> {
+    let mut registry = Registry::default();
+    let namespaces = sources.namespaces.values().filter_map(|it| it.metadata.name.parse().ok());
+    let namespaces: BTreeSet<NamespaceName> = namespaces.collect();
+    let slices = slices_by_service(sources);
+    for (key, object) in sources.services {
+        if let Some((id, address)) = gateway(sources, object) {
+            registry.gateways.insert(id, address);
+        }
+        let Some(name) = service_name(key) else { continue };
+        if !namespaces.contains(&name.namespace) || object.metadata.labels.contains_key(IMPORT) {
+            continue;
+        }
+        let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
+        let exported = sources.exports.contains_key(key);
+        if let Some(service) = service(object, slices, exported) {
+            registry.services.insert(name, service);
+        }
+    }
+    registry.namespaces = Some(namespaces);
+    registry.callers = callers(sources);
+    let endpoints = registry.services.values().map(|service| service.endpoints.len()).sum();
+    let bounds = [
+        ("Services", registry.services.len(), limits::SERVICES_PER_CLUSTER_MAX),
+        ("endpoints", endpoints, limits::ENDPOINTS_PER_CLUSTER_MAX),
+        ("Pods", registry.callers.len(), limits::CALLERS_PER_CLUSTER_MAX),
+    ];
+    let exceeded = bounds.into_iter().filter(|(_, count, max)| count > max);
+    let faults: Vec<Fault> =
+        exceeded.map(|(what, count, max)| too_many(what, count, max)).collect();
+    if faults.is_empty() { Ok(registry) } else { Err(faults) }
+}
+
+fn too_many(what: &str, count: usize, max: usize) -> Fault {
+    Fault {
+        place: format!("Kubernetes {what}"),
+        position: None,
+        field: String::new(),
+        message: format!("{count} are too many, at most {max}; split the cluster"),
+    }
+}
+
+fn service_name((namespace, name): &ObjectKey) -> Option<ServiceName> {
+    Some(ServiceName::new(namespace.parse().ok()?, name.parse().ok()?))
+}
+
+/// Slices of imports belong to no Service of the cluster and have no such label.
+fn slices_by_service<'a>(sources: &Sources<'a>) -> HashMap<ObjectKey, Vec<&'a EndpointSlice>> {
+    let mut slices: HashMap<ObjectKey, Vec<&EndpointSlice>> = HashMap::new();
+    for slice in sources.slices.values() {
+        if let Some(service) = &slice.metadata.labels.service {
+            let key = (slice.metadata.namespace.clone(), service.clone());
+            slices.entry(key).or_default().push(slice);
+        }
+    }
+    slices
+}
+
+/// `None` for what cannot be a service of a federation: an ExternalName, or no TCP port.
+fn service(object: &Object, slices: &[&EndpointSlice], exported: bool) -> Option<Service> {
+    if &*object.spec.kind == "ExternalName" {
+        return None;
+    }
+    let is_tcp = |port: &&ServicePort| matches!(&*port.protocol, "TCP" | "");
+    let carried: Vec<&ServicePort> = object.spec.ports.iter().filter(is_tcp).collect();
+    let carried = &carried[..carried.len().min(limits::PORTS_PER_SERVICE_MAX)];
+    let ports: Vec<Port> = carried.iter().filter_map(|port| self::port(port)).collect();
+    if ports.is_empty() {
+        return None;
+    }
+    let headless = &*object.spec.cluster_ip == "None";
+    let mut endpoints = endpoints(carried, slices, headless);
+    if headless {
+        endpoints.truncate(limits::HEADLESS_ENDPOINTS_MAX);
+    }
+    let labels = object.metadata.labels.clone();
+    // Kubernetes' readiness is the check.
+    Some(Service { ports, labels, exported, headless, endpoints, check: None })
+}
+
+fn port(port: &ServicePort) -> Option<Port> {
+    let name = (!port.name.is_empty()).then(|| port.name.parse().ok()).flatten();
+    let protocol = match &*port.app_protocol {
+        "http" => AppProtocol::Http,
+        _ => AppProtocol::Tcp,
+    };
+    (port.port > 0).then_some(Port { name, number: port.port, target: port.port, protocol })
+}
+
+/// Ready endpoints; where none is ready, those that end and still serve (as kube-proxy), unless DNS
+/// answers them one by one.
+fn endpoints(ports: &[&ServicePort], slices: &[&EndpointSlice], headless: bool) -> Vec<Endpoint> {
+    let ready = |endpoint: &SliceEndpoint| endpoint.conditions.ready.unwrap_or(true);
+    let serving = |endpoint: &SliceEndpoint| {
+        let conditions = endpoint.conditions;
+        conditions.terminating == Some(true) && conditions.serving == Some(true)
+    };
+    let found = collect(ports, slices, ready);
+    if found.is_empty() && !headless { collect(ports, slices, serving) } else { found }
+}
+
+fn collect(
+    ports: &[&ServicePort],
+    slices: &[&EndpointSlice],
+    is_fit: impl Fn(&SliceEndpoint) -> bool,
+) -> Vec<Endpoint> {
+    // An endpoint may stand in several slices, each with some of its ports.
+    let mut found: BTreeMap<(IpAddr, Option<&str>), BTreeMap<u16, u16>> = BTreeMap::new();
+    for slice in slices {
+        let targets = targets(ports, slice);
+        let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| is_fit(endpoint));
+        for endpoint in endpoints {
+            // Kubernetes: the addresses of one endpoint are alike, the first is to be used.
+            let address = endpoint.addresses.first().and_then(|text| text.parse().ok());
+            let usable = address.filter(|it| address::check(*it, Loopback::Refused).is_ok());
+            let (Some(address), false) = (usable, targets.is_empty()) else { continue };
+            let key = (address, endpoint.hostname.as_deref());
+            found.entry(key).or_default().extend(&targets);
+        }
+    }
+    let endpoint = |((address, hostname), ports): ((IpAddr, Option<&str>), _)| Endpoint {
+        address,
+        hostname: hostname.and_then(|hostname| hostname.parse().ok()),
+        ports,
+    };
+    found.into_iter().map(endpoint).collect()
+}
+
+/// A slice's ports belong to the Service's ports of the same name.
+fn targets(ports: &[&ServicePort], slice: &EndpointSlice) -> BTreeMap<u16, u16> {
+    let mut targets = BTreeMap::new();
+    for port in slice.ports.iter().flatten() {
+        let name = port.name.as_deref().unwrap_or_default();
+        let is_tcp = matches!(port.protocol.as_deref(), Some("TCP" | "") | None);
+        let of_service = ports.iter().find(|it| &*it.name == name);
+        if let (Some(of_service), Some(target), true) = (of_service, port.port, is_tcp) {
+            targets.insert(of_service.port, target);
+        }
+    }
+    targets
+}
+
+/// An address is one running pod that is not on its node's network; one that two pods claim is
+/// nobody's.
+fn callers(sources: &Sources<'_>) -> BTreeMap<IpAddr, Caller> {
+    let mut claims: BTreeMap<IpAddr, Option<Caller>> = BTreeMap::new();
+    for pod in sources.pods.values() {
+        if &*pod.status.phase != "Running" || pod.spec.host_network {
+            continue;
+        }
+        let (namespace, account) = (&pod.metadata.namespace, &pod.spec.service_account_name);
+        let (Ok(namespace), Ok(account)) = (namespace.parse(), account.parse()) else { continue };
+        let caller = Caller { namespace, account };
+        for address in &pod.status.addresses {
+            let claim = Some(caller.clone());
+            claims.entry(address.ip).and_modify(|known| *known = None).or_insert(claim);
+        }
+    }
+    claims.into_iter().filter_map(|(address, caller)| Some((address, caller?))).collect()
+}
+
+/// Where other clusters reach one of our gateways: by what its Service says, or as the platform
+/// assigned it.
+fn gateway(sources: &Sources<'_>, object: &Object) -> Option<(InstanceId, SocketAddr)> {
+    if *object.metadata.namespace != *sources.namespace {
+        return None;
+    }
+    let id = object.metadata.labels.get(GATEWAY)?.parse().ok()?;
+    if let Some(stated) = &object.metadata.annotations.advertise {
+        return Some((id, stated.parse().ok()?));
+    }
+    let ip = object.status.load_balancer.ingress.iter().find_map(|ingress| ingress.ip)?;
+    Some((id, SocketAddr::new(ip, object.spec.ports.first()?.port)))
+}
+
+#[cfg(test)]
+mod tests;

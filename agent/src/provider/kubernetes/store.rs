@@ -1,0 +1,108 @@
+//! What the API server said, of all kinds, and the registry that follows from it. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::registry::{self, Sources};
+use super::watch::Delta;
+use crate::kubernetes::object::{EndpointSlice, Namespace, ObjectKey, Pod, Service, ServiceExport};
+use crate::provider::{Fault, Registry};
+
+/// Something that was heard of the API server.
+#[derive(Debug)]
+pub(super) enum Update {
+    Namespaces(Delta<Namespace>),
+    Services(Delta<Service>),
+    Slices(Delta<EndpointSlice>),
+    Pods(Delta<Pod>),
+    Exports(Delta<ServiceExport>),
+    /// A kind is being watched: what was told of trouble with it is over.
+    Watching(&'static str),
+    Trouble {
+        kind: &'static str,
+        what: String,
+    },
+}
+
+/// The objects of one kind; `None` before they were listed once.
+pub(super) type Objects<T> = Option<HashMap<ObjectKey, T>>;
+
+/// All objects that are held.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    namespaces: Objects<Namespace>,
+    services: Objects<Service>,
+    slices: Objects<EndpointSlice>,
+    pods: Objects<Pod>,
+    exports: Objects<ServiceExport>,
+    /// By kind, what keeps it from being read.
+    troubles: BTreeMap<&'static str, String>,
+}
+
+/// What an update calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Nothing,
+    Registry,
+    Faults,
+}
+
+impl Store {
+    pub(super) fn handle(&mut self, update: Update) -> Outcome {
+        match update {
+            Update::Namespaces(delta) => take(&mut self.namespaces, delta),
+            Update::Services(delta) => take(&mut self.services, delta),
+            Update::Slices(delta) => take(&mut self.slices, delta),
+            Update::Pods(delta) => take(&mut self.pods, delta),
+            Update::Exports(delta) => take(&mut self.exports, delta),
+            Update::Watching(kind) => {
+                // What was known stayed in service; telling it again ends the faults.
+                let was_troubled = self.troubles.remove(kind).is_some();
+                return if was_troubled { Outcome::Registry } else { Outcome::Nothing };
+            }
+            Update::Trouble { kind, what } => {
+                let known = self.troubles.insert(kind, what.clone());
+                let is_new = known.is_none_or(|known| known != what);
+                return if is_new { Outcome::Faults } else { Outcome::Nothing };
+            }
+        }
+        Outcome::Registry
+    }
+
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let fault = |(kind, what): (&&'static str, &String)| Fault {
+            place: format!("Kubernetes {kind}"),
+            position: None,
+            field: String::new(),
+            message: what.clone(),
+        };
+        self.troubles.iter().map(fault).collect()
+    }
+
+    /// The registry, once every kind was listed: a part of it would withdraw the rest.
+    pub(super) fn registry(&self, namespace: &str) -> Option<Result<Registry, Vec<Fault>>> {
+        let (Some(namespaces), Some(services), Some(slices), Some(pods), Some(exports)) =
+            (&self.namespaces, &self.services, &self.slices, &self.pods, &self.exports)
+        else {
+            return None;
+        };
+        let sources = Sources { namespace, namespaces, services, slices, pods, exports };
+        Some(registry::build(&sources))
+    }
+}
+
+fn take<T>(objects: &mut Objects<T>, delta: Delta<T>) {
+    match (delta, objects) {
+        (Delta::All(all), objects) => *objects = Some(all),
+        (Delta::Put(key, object), Some(objects)) => {
+            objects.insert(key, object);
+        }
+        (Delta::Deleted(key), Some(objects)) => {
+            objects.remove(&key);
+        }
+        // A change before the list, which will have it.
+        (Delta::Put(..) | Delta::Deleted(_), None) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
