@@ -10,7 +10,7 @@ DEMO_PACKAGES := curl bind9-dnsutils iproute2
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build setup-demo setup-test
+.PHONY: help demo test bench check build image-root setup-demo setup-test
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench: build ## beside other proxies, where BENCH names the benchmark kit's fold
 
 build: ## the release binary, target/release/rialto
 	$(CARGO) build $(WORKSPACE) --release
+
+image-root: build ## the image's content as a folder, target/image-root
+	deploy/image-root.sh $(RIALTO) target/image-root
 
 setup-demo:
 	@$(call install,$(DEMO_PACKAGES))

@@ -7,6 +7,7 @@
 //! - `service/status.rs`: what only soft state knows, for documents and for the others
 
 mod control;
+mod install;
 mod join;
 mod members;
 mod rest;

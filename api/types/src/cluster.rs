@@ -168,6 +168,20 @@ pub struct JoinTokenRequest {
     #[serde(default = "token_ttl_default", with = "duration")]
     #[schemars(with = "String")]
     pub ttl: Duration,
+    /// Where the agent will run: decides the command of the answer.
+    #[serde(default)]
+    pub platform: Platform,
+}
+
+/// Where a part runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Platform {
+    /// A machine, with the binary and a file of settings.
+    #[default]
+    Machine,
+    /// A Kubernetes cluster, with the Helm chart.
+    Kubernetes,
 }
 
 fn token_ttl_default() -> Duration {

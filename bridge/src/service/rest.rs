@@ -19,7 +19,7 @@ use rialto_types::cluster::{
     JoinTokenIssued, JoinTokenRequest, JoinTokenSpec, bridge_trust_domain, trust_domain,
 };
 use rialto_types::error::{Code, Problem};
-use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, Role, ServiceName};
+use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName};
 use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
 use rialto_types::snapshot::Snapshot;
@@ -252,6 +252,7 @@ impl ControlPlane for RestService {
         let issuer = self.0.store.read().federation().map(|federation| federation.issuer.clone());
         let issuer = issuer.ok_or_else(|| Problem::new(Code::NoLeader, "not bootstrapped yet"))?;
         let anchor = self.0.authority.open_issuer(&domain, &issuer).map_err(random)?;
+        let install = self.0.install_command(&request)?;
         let action = Action::CreateToken { name: name.clone(), spec };
         self.0.commit(context.actor, context.reason, action).await?;
         let text = token::encode(&JoinToken {
@@ -262,14 +263,7 @@ impl ControlPlane for RestService {
             bridges: self.0.members.all().into_iter().map(|known| known.address).collect(),
             fingerprint: Fingerprint::of(anchor.certificate()).to_string(),
         });
-        let part = match request.role {
-            Role::Member => "bridge",
-            Role::Agent | Role::Gateway | Role::Dns => request.role.as_str(),
-        };
-        let command = format!(
-            "(umask 077; echo '{text}' > join.token) && \\\n  \
-             rialto {part} --config {part}.yaml --token-file join.token"
-        );
+        let command = install.with_token(&text);
         Ok(JoinTokenIssued { token: text, expires_at, command })
     }
 

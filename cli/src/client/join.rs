@@ -1,10 +1,14 @@
-//! `join token`: a new part may join once.
+//! `join`: a new part may join once.
 
 use std::time::Duration;
 
-use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
+use rialto_types::api::Precondition;
+use rialto_types::cluster::{ClusterSpec, JoinTokenIssued, JoinTokenRequest, Platform};
+use rialto_types::error::Code;
 use rialto_types::id::{ClusterName, Role};
+use rialto_types::object::{Metadata, Resource, Spec};
 use rialto_types::{duration, limits};
+use rialto_wire::client::{Error, WriteOptions};
 
 use super::Output;
 use super::connect::Connection;
@@ -15,6 +19,28 @@ use crate::print;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Token(Token),
+    Kubernetes(Kubernetes),
+}
+
+/// Print the one command that makes a Kubernetes cluster join
+///
+/// The cluster is added to the federation if it is not there. The command holds a token that can be
+/// used once: run it against the cluster that joins, from a checkout of the chart.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kubernetes {
+    /// The cluster that joins
+    #[arg(value_name = "NAME")]
+    cluster: ClusterName,
+    /// How long the token can be used, at most 24h
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
+    ttl: Duration,
+    /// Why; kept in the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Issue a token that can be used once
@@ -41,15 +67,56 @@ pub(crate) struct Token {
 }
 
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
-    let Command::Token(arguments) = command;
-    if arguments.ttl.is_zero() || arguments.ttl > limits::JOIN_TOKEN_TTL_MAX {
+    match command {
+        Command::Token(arguments) => token(arguments).await,
+        Command::Kubernetes(arguments) => kubernetes(arguments).await,
+    }
+}
+
+fn check_ttl(ttl: Duration) -> Result<(), Failure> {
+    if ttl.is_zero() || ttl > limits::JOIN_TOKEN_TTL_MAX {
         let max = duration::format(limits::JOIN_TOKEN_TTL_MAX);
-        let text = format!("`--ttl` is {}", duration::format(arguments.ttl));
+        let text = format!("`--ttl` is {}", duration::format(ttl));
         return Err(Failure::usage(text).with_hint(format!("it can be from 1s to {max}")));
     }
+    Ok(())
+}
+
+async fn kubernetes(arguments: Kubernetes) -> Result<Exit, Failure> {
+    check_ttl(arguments.ttl)?;
+    let client = arguments.connection.client()?;
+    let name = arguments.cluster.as_str().parse().expect("a cluster's name is a resource's");
+    let spec = Spec::Cluster(ClusterSpec::default());
+    let resource = Resource { metadata: Metadata::new(None, name), spec };
+    let reason = arguments.reason.clone();
+    let options = WriteOptions {
+        reason: reason.clone(),
+        precondition: Precondition::IfNoneMatch,
+        ..WriteOptions::default()
+    };
+    match client.put(&resource, &options).await {
+        Ok(_) => print::note(&format!("Cluster {} was added.", arguments.cluster)),
+        Err(Error::Refused(problem)) if problem.code == Code::AlreadyExists => {}
+        Err(error) => return Err(error.into()),
+    }
+    let request = JoinTokenRequest {
+        role: Role::Agent,
+        cluster: Some(arguments.cluster),
+        ttl: arguments.ttl,
+        platform: Platform::Kubernetes,
+    };
+    let issued = client.create_token(&request, reason).await?;
+    let (ttl, at) = (duration::format(request.ttl), issued.expires_at);
+    print::note(&format!("Its token: one use, expires in {ttl} ({at}), shown once."));
+    arguments.output.printer().value(&issued, |_| format!("{}\n", issued.command))?;
+    Ok(Exit::Done)
+}
+
+async fn token(arguments: Token) -> Result<Exit, Failure> {
+    check_ttl(arguments.ttl)?;
     let role = if arguments.member { Role::Member } else { Role::Agent };
     let (cluster, ttl) = (arguments.cluster.clone(), arguments.ttl);
-    let request = JoinTokenRequest { role, cluster, ttl };
+    let request = JoinTokenRequest { role, cluster, ttl, platform: Platform::Machine };
     let client = arguments.connection.client()?;
     let issued = client.create_token(&request, arguments.reason.clone()).await?;
     let printer = arguments.output.printer();

@@ -22,7 +22,7 @@ fn openapi() {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 21] = [
+    let verbs: [&[&str]; 22] = [
         &[],
         &["get"],
         &["describe"],
@@ -33,6 +33,7 @@ fn help() {
         &["explain"],
         &["join"],
         &["join", "token"],
+        &["join", "kubernetes"],
         &["history"],
         &["revert"],
         &["shift"],

@@ -1,0 +1,16 @@
+{{- define "rialto.agentConfig" -}}
+dataFolder: /var/lib/rialto
+registry:
+  kubernetes:
+    namespace: {{ .Release.Namespace }}
+    identitySecret: {{ .Release.Name }}-agent
+    lease: {{ .Release.Name }}-agent
+    accounts: {gateway: {{ .Release.Name }}-gateway, dns: {{ .Release.Name }}-dns}
+socket: /var/lib/rialto/agent.sock
+listen: 0.0.0.0:9905
+advertise: {{ .Release.Name }}-agent.{{ .Release.Namespace }}.svc:9905
+admin: 0.0.0.0:9902
+{{- if or .Values.joinToken .Values.joinTokenSecret }}
+tokenFile: /var/run/rialto-join/token
+{{- end }}
+{{- end }}
