@@ -64,7 +64,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     };
     let cluster = enrolled.contacts.cluster.clone().context("the identity is of no cluster")?;
     let identity = Identity::new(enrolled.svid, enrolled.bundle);
-    tracing::info!(%cluster, id = %identity.id(), listen = %listeners.address, "agent is up");
+    let (id, listen, admin) = (identity.id(), listeners.address, listeners.admin.local_addr()?);
+    tracing::info!(%cluster, %id, %listen, %admin, "agent is up");
 
     let metrics = Arc::new(Metrics::default());
     let mut registry = Registry::default();

@@ -25,13 +25,14 @@ use rialto_wire::enroll::{self, Contacts, Folder};
 use rialto_wire::identity::{Expected, Identity};
 use rialto_wire::subscribe::{self, Dial, Receiver, TableConfig};
 use rialto_wire::transport;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::forward::Forwarder;
+use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::server::Server;
@@ -51,9 +52,10 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let mut registry = Registry::default();
     metrics.register(&mut registry);
     let names = Arc::new(Names::default());
-    let own: Vec<SocketAddr> = listeners.iter().map(|(address, ..)| *address).collect();
+    let own: Vec<SocketAddr> = listeners.iter().map(|listener| listener.address).collect();
     let forwarder = Forwarder::new(&config.upstreams(), &own, metrics.clone());
-    tracing::info!(listen = ?own, upstreams = ?forwarder.upstreams(), "DNS proxy is up");
+    let (upstreams, page) = (forwarder.upstreams(), admin.local_addr()?);
+    tracing::info!(listen = ?own, ?upstreams, admin = %page, "DNS proxy is up");
     let clients = config.clients.clone();
     let server = Arc::new(Server { names: names.clone(), forwarder, clients, metrics });
     let control = Arc::new(Control {
@@ -65,9 +67,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     });
 
     let mut serving = JoinSet::new();
-    for (_, udp, tcp) in listeners {
-        serving.spawn(server.clone().serve_udp(Arc::new(udp), stop.clone()));
-        serving.spawn(server.clone().serve_tcp(tcp, stop.clone()));
+    for listener in listeners {
+        serving.spawn(server.clone().serve_udp(Arc::new(listener.udp), stop.clone()));
+        serving.spawn(server.clone().serve_tcp(listener.tcp, stop.clone()));
     }
     let showing = control.clone();
     let mut tasks = JoinSet::new();
@@ -109,22 +111,16 @@ async fn follow(
     }
 }
 
-type Listener = (SocketAddr, UdpSocket, TcpListener);
-
 async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<Listener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let hint = || {
+        let listener = Listener::bind(*address).await.with_context(|| {
             format!(
                 "cannot listen on `{address}`; is another resolver there, or does port 53 need \
                  CAP_NET_BIND_SERVICE?"
             )
-        };
-        let udp = UdpSocket::bind(address).await.with_context(hint)?;
-        let bound = udp.local_addr()?;
-        // The same port for both, also where the system chose it.
-        let tcp = TcpListener::bind(bound).await.with_context(hint)?;
-        listeners.push((bound, udp, tcp));
+        })?;
+        listeners.push(listener);
     }
     Ok(listeners)
 }

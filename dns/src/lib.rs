@@ -10,6 +10,7 @@ pub mod config;
 mod control;
 mod convert;
 mod forward;
+mod listen;
 mod metrics;
 mod names;
 mod packet;

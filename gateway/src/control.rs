@@ -99,7 +99,7 @@ impl Gateway {
             access_log,
         })
         .await?;
-        tracing::info!(%address, gateway = %id, %cluster, "gateway is up");
+        tracing::info!(%address, admin = %admin_address, gateway = %id, %cluster, "gateway is up");
 
         let control = Arc::new(Control::new(&cluster, identity, worker.commands.clone(), metrics));
         let mut tasks = JoinSet::new();

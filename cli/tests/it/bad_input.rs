@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+mod dns;
 mod rest;
+mod world;
 
 /// Sends one byte after each silence of this time.
 const DRIP: Duration = Duration::from_millis(250);

@@ -7,6 +7,7 @@ mod federation;
 mod golden;
 mod other_release;
 mod page;
+mod process;
 mod programs;
 mod rest;
 mod tidy;

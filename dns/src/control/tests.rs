@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio::net::UdpSocket;
+
 use super::*;
 use crate::packet;
 use crate::testing::query;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::listen::{Listener, make_room};
 use crate::testing::{
     name, opt, packet, query, query_edns, question, record, server, server_of, snapshot,
 };
@@ -363,8 +364,8 @@ impl Running {
     async fn start(upstreams: &[SocketAddr]) -> Self {
         let names = Arc::new(Names::default());
         names.set_snapshot(Arc::new(snapshot()));
-        let (udp, tcp) = bind().await;
-        let address = udp.local_addr().expect("an address");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let Listener { address, udp, tcp } = Listener::bind(any).await.expect("both sockets");
         let server = server_of(names, upstreams, &[address]);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -379,20 +380,6 @@ impl Running {
             ended.expect("the server ends well");
         }
     }
-}
-
-/// One port for both: the kernel knows it to be free for UDP only, and other tests' connections
-/// have ports of the same range.
-async fn bind() -> (UdpSocket, TcpListener) {
-    let mut refused = None;
-    for _ in 0..100 {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-        match TcpListener::bind(udp.local_addr().expect("an address")).await {
-            Ok(tcp) => return (udp, tcp),
-            Err(error) => refused = Some(error),
-        }
-    }
-    panic!("no port is free for UDP and TCP: {refused:?}");
 }
 
 async fn exchange(stream: &mut TcpStream, query: &[u8]) -> Option<Vec<u8>> {
@@ -462,6 +449,33 @@ async fn dead_upstreams_do_not_hold_our_names() {
     let length = length.expect("at once").expect("an answer");
     assert_eq!(packet::header(&buffer[..length]).expect("a header").counts[1], 1);
     running.stop.cancel();
+}
+
+/// The server has no turn before all queries are sent.
+#[tokio::test]
+async fn a_burst_of_queries_is_answered_to_the_last() {
+    let running = Running::start(&[]).await;
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    make_room(&client).expect("a socket option");
+    // Without privileges the kernel may grant less, and a thousand need their 800 KB.
+    let room = socket2::SockRef::from(&client).recv_buffer_size().expect("a socket option");
+    let burst = u16::try_from(room / 1024).unwrap_or(u16::MAX).min(1_000);
+    for number in 0..burst {
+        let mut bytes = query(OURS, A);
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        client.send_to(&bytes, running.address).expect("sent at once");
+    }
+    client.set_nonblocking(true).expect("a socket option");
+    let client = UdpSocket::from_std(client).expect("a socket");
+    let (mut answered, mut buffer) = (std::collections::BTreeSet::new(), [0; 512]);
+    while answered.len() < usize::from(burst) {
+        let received = timeout(Duration::from_secs(10), client.recv(&mut buffer)).await;
+        let length = received.unwrap_or_else(|_| panic!("only {} of {burst}", answered.len()));
+        let answer = packet::header(&buffer[..length.expect("an answer")]).expect("a header");
+        assert_eq!(answer.counts[1], 1);
+        answered.insert(answer.id);
+    }
+    running.stop().await;
 }
 
 /// A client that knows nothing of us. Skipped without `dig` (Debian: `dnsutils`).

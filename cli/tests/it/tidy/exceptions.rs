@@ -35,4 +35,4 @@ pub(super) const YAML: &[&str] =
     &["agent/src/provider/static_file", "agent/src/config", "cli/src/"];
 
 /// Where system calls are made.
-pub(super) const SYSTEM: &[&str] = &["gateway/src/", "agent/src/", "cli/src/"];
+pub(super) const SYSTEM: &[&str] = &["gateway/src/", "agent/src/", "dns/src/listen", "cli/src/"];
