@@ -21,7 +21,7 @@ use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use rialto_types::api::{ExplainRequest, Explanation};
 use rialto_types::cluster::{bridge_trust_domain, trust_domain};
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_types::id::{ClusterName, Role, TrustDomain};
 use rialto_types::limits;
 use rialto_types::local::LocalTable;
@@ -322,8 +322,7 @@ impl Control {
 
 fn insert(bundle: &mut TrustBundle, domain: &TrustDomain, der: &[u8]) {
     if let Err(error) = bundle.insert(domain, der) {
-        let error: &dyn std::error::Error = &error;
-        tracing::warn!(%domain, error, "an anchor of the snapshot cannot be used");
+        tracing::warn!(%domain, error = %Chain(&error), "an anchor of the snapshot cannot be used");
     }
 }
 

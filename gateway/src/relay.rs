@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use rialto_core::authorize::{self, Operation};
 use rialto_core::health::Outcome;
-use rialto_types::error::Code;
+use rialto_types::error::{Chain, Code};
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
 use socket2::SockRef;
@@ -59,7 +59,7 @@ pub(crate) async fn serve_near(worker: Worker, near: Near) {
         }
     };
     if let Err(broken) = outcome {
-        tracing::debug!(error = &broken as &dyn std::error::Error, "flow broke off");
+        tracing::debug!(error = %Chain(&broken), "flow broke off");
         flow.fail(Code::UpstreamFailed, broken.label());
     }
     flow.bytes = Bytes { from_client: counts.read, to_client: counts.written };
@@ -354,7 +354,7 @@ async fn serve_far(
                 Err(error) => Err(copy::Broken::Tunnel(error)),
             };
             if let Err(broken) = outcome {
-                tracing::debug!(error = &broken as &dyn std::error::Error, "flow broke off");
+                tracing::debug!(error = %Chain(&broken), "flow broke off");
                 flow.fail(Code::UpstreamFailed, broken.label());
             }
             flow.bytes = Bytes { from_client: counts.written, to_client: counts.read };

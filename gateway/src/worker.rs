@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use rialto_core::choose::{self, Choice, EndpointRequest, Excluded, Refusal};
 use rialto_core::health::{self, Health, Notice, Outcome, Path, PeerRef};
+use rialto_types::error::Chain;
 use rialto_types::id::{ClusterName, InstanceId, ServiceName};
 use rialto_types::limits;
 use rialto_types::local::LocalTable;
@@ -459,13 +460,11 @@ impl Worker {
             }
             Event::DialFailed { peer, reason } => {
                 count("dial_failed", reason.label());
-                let error: &dyn std::error::Error = &reason;
-                tracing::debug!(%peer, error, "peer gateway cannot be dialled");
+                tracing::debug!(%peer, error = %Chain(&reason), "peer gateway cannot be dialled");
             }
             Event::Refused { address, reason } => {
                 count("refused", reason.label());
-                let error: &dyn std::error::Error = &reason;
-                tracing::warn!(%address, error, "connection to the tunnel refused");
+                tracing::warn!(%address, error = %Chain(&reason), "connection to the tunnel refused");
             }
             Event::Stream { peer, send, recv } => {
                 self.spawn(crate::relay::serve_stream(self.clone(), peer, send, recv));

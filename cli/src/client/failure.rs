@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_wire::client::{ConnectError, Error};
 
 use crate::print;
@@ -148,13 +148,7 @@ fn exit_of(code: Code) -> Exit {
 
 /// An error and its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
+    Chain(error).to_string()
 }
 
 #[cfg(test)]

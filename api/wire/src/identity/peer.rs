@@ -4,6 +4,7 @@
 //! intermediates: issuers have path length 0, and certificates beside the leaf are not used.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::bundle::{Anchor, TrustBundle};
 use super::{Expected, Fingerprint, tls};
 
 /// Why a peer is refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     #[error("the peer presented no certificate")]
     NoCertificate,
@@ -57,6 +58,13 @@ pub enum Error {
     Fingerprint,
     #[error("the peer is `{id}`, expected was {expected}")]
     Unexpected { id: SpiffeId, expected: String },
+}
+
+/// rustls and quinn tell why a handshake failed by the cause in this form, which operators read.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

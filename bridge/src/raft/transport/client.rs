@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use rialto_types::error::Chain;
 use rialto_types::limits::{
     RAFT_CONNECTION_QUEUE_MAX, RAFT_PEER_QUEUE_MAX, RAFT_RECONNECT_DELAY, RAFT_SNAPSHOT_BYTES_MAX,
     RAFT_SNAPSHOT_CHUNK_BYTES, RAFT_SNAPSHOT_TIMEOUT,
@@ -86,8 +87,8 @@ impl Peers for GrpcPeers {
             );
             let result = sent.await.unwrap_or(Err(SendSnapshotError::Timeout));
             if let Err(error) = &result {
-                let error: &dyn std::error::Error = error;
-                tracing::warn!(%to, error, "a snapshot was not delivered, and will be sent again");
+                let error = Chain(error);
+                tracing::warn!(%to, %error, "a snapshot was not delivered, and will be sent again");
             }
             raft.report_snapshot(to, result.is_ok());
         };
