@@ -96,4 +96,21 @@ impl Process {
         });
         values.sum()
     }
+
+    /// Waits until so many are counted.
+    pub(crate) fn until_counted(&self, metric: &str, labels: &[&str], count: u64) {
+        self.until(&format!("{count} of {metric} {labels:?}"), |process| {
+            process.counted(metric, labels) >= count
+        });
+    }
+
+    /// Waits until the process is as wanted.
+    pub(crate) fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(self) {
+            let page = || self.page("/metrics");
+            assert!(Instant::now() < deadline, "waited in vain for {what}: {}", page());
+            std::thread::yield_now();
+        }
+    }
 }

@@ -1,8 +1,12 @@
 //! Cluster `east`, run from files alone: what a bridge and an agent would have sent its parts. The
 //! keys of all issuers are the test's, so that it can forge what nobody issues.
+//!
+//! Workloads listen on 127.0.0.1, on a port of the kernel's choice; the virtual IP of their service
+//! has the same port, so that no two tests want the same.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +37,11 @@ pub(super) struct World {
     folder: tempfile::TempDir,
     pub(super) east: Issuer,
     pub(super) west: Issuer,
+    /// Of a cluster that nobody in `east` has heard of.
+    pub(super) north: Issuer,
     services: Vec<Home>,
+    /// Where the parts find their agent.
+    pub(super) agent: String,
 }
 
 /// A service of `east`.
@@ -53,8 +61,8 @@ impl World {
             Issuer::create(&trust_domain(&cluster), rand::random(), past).expect("an issuer")
         };
         let folder = tempfile::tempdir().expect("a folder");
-        let [east, west] = ["east", "west"].map(issuer);
-        Self { folder, east, west, services }
+        let [east, west, north] = ["east", "west", "north"].map(issuer);
+        Self { folder, east, west, north, services, agent: NOBODY.to_owned() }
     }
 
     /// Whom the parts of `east` believe.
@@ -80,12 +88,11 @@ impl World {
         let data = self.path(role.as_str());
         self.write_identity(&data.join("identity"), role);
         self.write_documents(&data);
-        let mut settings = serde_json::json!({
-            "id": "one",
-            "dataFolder": data,
-            "agentSocket": self.path("nobody.sock"),
-            "admin": "127.0.0.1:0",
-        });
+        let mut settings =
+            serde_json::json!({ "id": "one", "dataFolder": data, "admin": "127.0.0.1:0" });
+        if role != Role::Agent {
+            settings["agentSocket"] = self.path("nobody.sock").display().to_string().into();
+        }
         let extra = extra.as_object().expect("settings are an object").clone();
         settings.as_object_mut().expect("as written").extend(extra);
         let file = self.path(&format!("{role}.yaml"));
@@ -102,7 +109,7 @@ impl World {
         let contacts = Contacts {
             cluster: Some(east()),
             bridges: vec![NOBODY.to_owned()],
-            agent: Some(NOBODY.to_owned()),
+            agent: Some(self.agent.clone()),
         };
         let svid = self.svid(&self.east, role, "one", now());
         let enrolled = Enrolled { svid, bundle: self.bundle(), contacts };
@@ -146,6 +153,18 @@ impl World {
 }
 
 impl Home {
+    /// A service whose only endpoint is this listener.
+    pub(super) fn of(name: &'static str, protocol: AppProtocol, workload: &TcpListener) -> Self {
+        let endpoint = workload.local_addr().expect("it listens");
+        let virtual_ip = IpAddr::from([127, 66, 0, 1]);
+        Self { name, virtual_ip, port: endpoint.port(), protocol, endpoint }
+    }
+
+    /// What a workload dials.
+    pub(super) fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.virtual_ip, self.port)
+    }
+
     fn name(&self) -> ServiceName {
         self.name.parse().expect("a name")
     }
@@ -174,6 +193,34 @@ impl Home {
             hostname: None,
         }
     }
+}
+
+/// A workload that sends back what it gets, on each connection until its end.
+pub(super) fn echo() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let accepting = listener.try_clone().expect("a second handle");
+    std::thread::spawn(move || {
+        for stream in accepting.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut writing = stream.try_clone().expect("a second handle");
+                // Who is gone needs no echo.
+                let _ = std::io::copy(&mut { stream }, &mut writing);
+                let _ = writing.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    listener
+}
+
+/// What the workload behind an address sends back, or why it does not.
+pub(super) fn call(address: SocketAddr, text: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(text.as_bytes())?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// So long ago.
