@@ -7,12 +7,13 @@
 pub mod seal;
 mod secret;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rialto_core::state::trust;
 use rialto_types::error::Code;
 use rialto_types::id::{SpiffeId, Timestamp, TrustDomain};
-use rialto_types::limits;
 use rialto_wire::identity::{Issuer, KeyRequest, Svid, issuer, key, svid};
 
 pub use seal::SealKey;
@@ -64,11 +65,13 @@ impl Error {
 #[derive(Debug)]
 pub struct Authority {
     seal_key: SealKey,
+    /// How long its certificates live.
+    lifetime: Duration,
 }
 
 impl Authority {
-    pub fn new(seal_key: SealKey) -> Self {
-        Self { seal_key }
+    pub fn new(seal_key: SealKey, lifetime: Duration) -> Self {
+        Self { seal_key, lifetime }
     }
 
     /// The key that a joining member needs, too.
@@ -112,8 +115,8 @@ impl Authority {
             .map_err(|source| Error::Issuer { domain: domain.clone(), source })
     }
 
-    /// Certifies that the key of `csr` is `id`'s for `limits::CERTIFICATE_TTL`: leaf first, then
-    /// the issuer of its trust domain, DER. The caller has proved that `id` is who asks.
+    /// Certifies that the key of `csr` is `id`'s for the lifetime: leaf first, then the issuer of
+    /// its trust domain, DER. The caller has proved that `id` is who asks.
     pub fn certify(
         &self,
         csr: &[u8],
@@ -122,7 +125,7 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Vec<Vec<u8>>, Error> {
         self.open_issuer(&id.trust_domain(), issuer)?
-            .sign(csr, id, draw()?, limits::CERTIFICATE_TTL, now)
+            .sign(csr, id, draw()?, self.lifetime, now)
             .map_err(|source| Error::Sign { id: id.clone(), source })
     }
 

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rialto_types::id::InstanceId;
+use rialto_types::{duration, limits};
 use serde::{Deserialize, Serialize};
 
 /// A member of the control plane.
@@ -35,9 +37,33 @@ pub struct Config {
     /// printed.
     #[serde(default)]
     pub admin_token_file: Option<PathBuf>,
+    /// How long the certificates live that this member issues; they are renewed at half of it. Set
+    /// it alike on every member.
+    #[serde(default = "certificate_lifetime_default", with = "duration")]
+    pub certificate_lifetime: Duration,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "`certificateLifetime` is {}; it must be from {} to {}",
+        duration::format(*.0),
+        duration::format(limits::CERTIFICATE_TTL_MIN),
+        duration::format(limits::CERTIFICATE_TTL_MAX)
+    )]
+    CertificateLifetime(Duration),
 }
 
 impl Config {
+    pub fn check(&self) -> Result<(), Error> {
+        let lifetime = self.certificate_lifetime;
+        if !(limits::CERTIFICATE_TTL_MIN..=limits::CERTIFICATE_TTL_MAX).contains(&lifetime) {
+            return Err(Error::CertificateLifetime(lifetime));
+        }
+        Ok(())
+    }
+
     pub(crate) fn advertised(&self) -> String {
         self.advertise.clone().unwrap_or_else(|| self.listen.to_string())
     }
@@ -62,3 +88,10 @@ fn admin_default() -> SocketAddr {
 fn data_default() -> PathBuf {
     PathBuf::from("/var/lib/rialto/bridge")
 }
+
+fn certificate_lifetime_default() -> Duration {
+    limits::CERTIFICATE_TTL
+}
+
+#[cfg(test)]
+mod tests;

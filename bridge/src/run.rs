@@ -44,6 +44,7 @@ use crate::ui;
 /// Runs a member until `stop`. Says on stdout where it listens, and at the first start the
 /// administrator's token.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    config.check()?;
     let listener = bind(config.listen, "listen").await?;
     let rest_listener = bind(config.rest, "rest").await?;
     let admin_listener = bind(config.admin, "admin").await?;

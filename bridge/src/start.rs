@@ -78,7 +78,7 @@ fn resume(config: &Config, path: &Path) -> anyhow::Result<Prepared> {
     Ok(Prepared {
         start: if config.data.join("raft").exists() { Start::Resume } else { start },
         membership,
-        authority: Arc::new(Authority::new(seal_key)),
+        authority: Arc::new(Authority::new(seal_key, config.certificate_lifetime)),
         identity: Identity::new(enrolled.svid, enrolled.bundle),
         folder,
         issuer: None,
@@ -94,7 +94,7 @@ fn first(config: &Config) -> anyhow::Result<Prepared> {
             seal_key
         }
     };
-    let authority = Arc::new(Authority::new(seal_key));
+    let authority = Arc::new(Authority::new(seal_key, config.certificate_lifetime));
     let domain = bridge_trust_domain();
     let issuer = authority.create_issuer(&domain, now())?;
     let id = SpiffeId::part(&domain, Role::Member, &config.id);
@@ -133,7 +133,7 @@ async fn join(config: &Config, token_file: &Path) -> anyhow::Result<Prepared> {
     Ok(Prepared {
         membership,
         start: Start::Join,
-        authority: Arc::new(Authority::new(seal_key)),
+        authority: Arc::new(Authority::new(seal_key, config.certificate_lifetime)),
         identity: Identity::new(enrolled.svid, enrolled.bundle),
         folder,
         issuer: None,

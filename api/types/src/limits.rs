@@ -69,6 +69,10 @@ pub const JOIN_TOKEN_TTL_DEFAULT: Duration = Duration::from_secs(15 * 60);
 pub const JOIN_TOKEN_TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Certificates live this long and are renewed at half of it (design.md 8).
 pub const CERTIFICATE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// The shortest life: half of it is left for a renewal that must be tried again.
+pub const CERTIFICATE_TTL_MIN: Duration = Duration::from_secs(10);
+/// The longest life: what a stolen key is good for, and how long a control plane may be away twice.
+pub const CERTIFICATE_TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Issuer certificates, the anchors of trust domains.
 pub const ISSUER_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Clocks may differ by this much: certificates are valid from so long ago.
@@ -144,6 +148,9 @@ pub const GRPC_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// A part looks this often whether its certificate has lived half of its life.
 pub const RENEWAL_LOOK: Duration = Duration::from_secs(30);
+/// Two renewals are at least so far apart: a part whose clock is ahead of the bridge's gets
+/// certificates of which half is over already, and would ask without a pause.
+pub const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 /// At shutdown, calls in flight may take this long to end before their connections are cut.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 

@@ -333,6 +333,7 @@ where
             Ok(()) => {
                 backoff.reset();
                 tracing::info!(not_after = %identity.svid().not_after(), "certificate renewed");
+                tokio::time::sleep(limits::RENEWAL_PAUSE).await;
             }
             Err(error) => {
                 let not_after = identity.svid().not_after();

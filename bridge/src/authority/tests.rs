@@ -1,5 +1,4 @@
-use std::time::Duration;
-
+use rialto_types::limits;
 use rialto_wire::identity::{Expected, Fingerprint, TrustBundle, file, peer, token};
 
 use super::*;
@@ -7,7 +6,7 @@ use super::*;
 const AGENT: &str = "spiffe://east.rialto/rialto/agent/a1";
 
 fn authority() -> Authority {
-    Authority::new(SealKey::from_bytes([7; 32]))
+    Authority::new(SealKey::from_bytes([7; 32]), limits::CERTIFICATE_TTL)
 }
 
 fn east() -> TrustDomain {

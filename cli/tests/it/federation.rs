@@ -14,6 +14,8 @@ use crate::demo::{Ended, PROGRAM, demo, demo_output, need_namespaces, wait_until
 const BRIDGE: &str = "10.88.0.11:7600";
 /// Not the usual address, which the demo has in this network.
 const REST: &str = "127.88.0.11:7601";
+/// Of the service that sends back what it gets, where a test runs one.
+pub(crate) const ECHO_PORT: u16 = 8001;
 const PAGE: &str = "a page that python serves";
 
 #[test]
@@ -27,7 +29,7 @@ fn two_nodes_joined_by_hand_serve_each_other() -> anyhow::Result<()> {
     wait_until("the networks", || Ok(demo_output(&by_hand.folder, &["link"])?.status.success()))?;
     by_hand.need_programs()?;
 
-    let bridge = by_hand.start_bridge()?;
+    let bridge = by_hand.start_bridge(&json!({}))?;
     let _east = by_hand.start_node("east", 1)?;
     let _west = by_hand.start_node("west", 2)?;
     by_hand.refuse_used_token()?;
@@ -45,14 +47,14 @@ fn two_nodes_joined_by_hand_serve_each_other() -> anyhow::Result<()> {
     Ok(())
 }
 
-struct ByHand<'a> {
-    parent: &'a Path,
+pub(crate) struct ByHand<'a> {
+    pub(crate) parent: &'a Path,
     /// Of the networks; the demo removes it.
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 impl ByHand<'_> {
-    fn need_programs(&self) -> anyhow::Result<()> {
+    pub(crate) fn need_programs(&self) -> anyhow::Result<()> {
         for program in ["curl", "python3"] {
             let found = demo_output(&self.folder, &["exec", "east", "--", program, "--version"])?;
             ensure!(found.status.success(), "install `{program}`: apt-get install {program}");
@@ -60,7 +62,7 @@ impl ByHand<'_> {
         Ok(())
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.parent.join(name).display().to_string()
     }
 
@@ -71,7 +73,12 @@ impl ByHand<'_> {
     }
 
     /// A program that runs until it is dropped, on the node of a site; its log is in a file.
-    fn serve(&self, site: &str, place: &[&str], command: &[&str]) -> anyhow::Result<Ended> {
+    pub(crate) fn serve(
+        &self,
+        site: &str,
+        place: &[&str],
+        command: &[&str],
+    ) -> anyhow::Result<Ended> {
         let mut serving = demo(&self.folder, &[&["exec", site], place, &["--"], command].concat());
         let log = fs::File::options().create(true).append(true).open(self.path("log"))?;
         Ok(Ended(serving.stdout(log.try_clone()?).stderr(log).spawn()?))
@@ -92,13 +99,15 @@ impl ByHand<'_> {
         Ok(())
     }
 
-    fn start_bridge(&self) -> anyhow::Result<Ended> {
-        let settings = json!({
+    pub(crate) fn start_bridge(&self, more: &Value) -> anyhow::Result<Ended> {
+        let mut settings = json!({
             "listen": BRIDGE,
             "rest": REST,
             "data": self.path("bridge"),
             "adminTokenFile": self.path("admin.token"),
         });
+        let more = more.as_object().context("settings are an object")?.clone();
+        settings.as_object_mut().context("as written")?.extend(more);
         let settings = self.write("bridge.yaml", &settings)?;
         let bridge = self.serve("control", &[], &[PROGRAM, "bridge", "--config", &settings])?;
         self.until_ready("control", &[7602])?;
@@ -115,7 +124,7 @@ impl ByHand<'_> {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn start_node(&self, cluster: &str, number: u8) -> anyhow::Result<Ended> {
+    pub(crate) fn start_node(&self, cluster: &str, number: u8) -> anyhow::Result<Ended> {
         let resource = json!({
             "apiVersion": "rialto.dev/v1alpha1",
             "kind": "Cluster",
@@ -141,6 +150,12 @@ impl ByHand<'_> {
             "name": cluster,
             "export": true,
             "ports": [{ "port": 80, "targetPort": 8000, "protocol": "http" }],
+            "endpoints": [{ "address": format!("10.89.{number}.9") }],
+        }, {
+            "namespace": "pages",
+            "name": format!("echo-{cluster}"),
+            "export": true,
+            "ports": [{ "port": ECHO_PORT, "protocol": "tcp" }],
             "endpoints": [{ "address": format!("10.89.{number}.9") }],
         }]});
         let registry = self.write(&format!("{cluster}.registry.yaml"), &registry)?;
@@ -186,7 +201,7 @@ impl ByHand<'_> {
         Ok(())
     }
 
-    fn serve_page(&self, cluster: &str) -> anyhow::Result<Ended> {
+    pub(crate) fn serve_page(&self, cluster: &str) -> anyhow::Result<Ended> {
         let pages = self.path("pages");
         fs::create_dir_all(&pages)?;
         fs::write(self.path("pages/page.txt"), PAGE)?;
@@ -203,7 +218,7 @@ impl ByHand<'_> {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    fn until_page(&self, caller: &str, home: &str) -> anyhow::Result<()> {
+    pub(crate) fn until_page(&self, caller: &str, home: &str) -> anyhow::Result<()> {
         let mut told = String::new();
         let answered = wait_until(&format!("{caller} gets the page of {home}"), || {
             told = self.page(caller, home)?;

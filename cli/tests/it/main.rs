@@ -9,5 +9,6 @@ mod other_release;
 mod page;
 mod process;
 mod programs;
+mod renewal;
 mod rest;
 mod tidy;

@@ -17,8 +17,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Listeners that could not be opened are tried again this often.
 const LISTEN_RETRY: Duration = Duration::from_secs(5);
 
-/// How often it is checked whether a peer's certificate has ended.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(60);
+/// How often it is checked whether a peer's certificate has ended: as long as the shortest life.
+const CERTIFICATE_LOOK: Duration = limits::CERTIFICATE_TTL_MIN;
 
 enum Event {
     Command(Command),

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use rialto_types::id::Timestamp;
+
 use super::*;
 use crate::grpc::{Anchor, problem_status};
 use crate::identity::Issuer;
@@ -12,8 +14,18 @@ fn issuer() -> Issuer {
 }
 
 fn credentials(issuer: &Issuer, csr: &[u8], id: &str, ttl: Duration) -> Credentials {
+    credentials_from(issuer, csr, id, ttl, identity::now())
+}
+
+fn credentials_from(
+    issuer: &Issuer,
+    csr: &[u8],
+    id: &str,
+    ttl: Duration,
+    from: Timestamp,
+) -> Credentials {
     let id = id.parse().expect("an id");
-    let chain = issuer.sign(csr, &id, [2; 16], ttl, identity::now()).expect("a certificate");
+    let chain = issuer.sign(csr, &id, [2; 16], ttl, from).expect("a certificate");
     let certificate = issuer.certificate().to_vec().into();
     Credentials {
         spiffe_id: id.to_string(),
@@ -25,8 +37,12 @@ fn credentials(issuer: &Issuer, csr: &[u8], id: &str, ttl: Duration) -> Credenti
 }
 
 fn enrolled(issuer: &Issuer, ttl: Duration) -> Enrolled {
+    enrolled_from(issuer, ttl, identity::now())
+}
+
+fn enrolled_from(issuer: &Issuer, ttl: Duration, from: Timestamp) -> Enrolled {
     let request = KeyRequest::new().expect("a key");
-    let credentials = credentials(issuer, request.csr(), ID, ttl);
+    let credentials = credentials_from(issuer, request.csr(), ID, ttl, from);
     let cluster = Some("east".parse().expect("a cluster"));
     let agent = Some("127.0.0.1:2".into());
     let contacts = Contacts { cluster, bridges: Vec::new(), agent };
@@ -61,8 +77,7 @@ async fn half_a_life_is_the_time_to_renew() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = Folder::new(folder.path());
     let issuer = issuer();
-    // Certificates start in the past by the clocks' skew, so that half of this life is over.
-    let short = enrolled(&issuer, Duration::from_secs(60));
+    let short = enrolled_from(&issuer, Duration::from_secs(60), ago(Duration::from_secs(40)));
     let (contacts, identity) = (short.contacts.clone(), Identity::new(short.svid, short.bundle));
     let before = identity.svid().not_after();
     let mut changes = identity.watch();
@@ -92,6 +107,26 @@ async fn half_a_life_is_the_time_to_renew() {
     assert_eq!(kept.svid.not_after(), identity.svid().not_after());
 }
 
+/// Every certificate that comes is past half of its life, as the part's clock has it.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_ahead_does_not_ask_without_a_pause() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new(folder.path());
+    let issuer = issuer();
+    let (life, age) = (Duration::from_secs(60), Duration::from_secs(40));
+    let old = enrolled_from(&issuer, life, ago(age));
+    let (contacts, identity) = (old.contacts.clone(), Identity::new(old.svid, old.bundle));
+    let calls = std::cell::Cell::new(0);
+    let issue = |csr: Vec<u8>| {
+        calls.set(calls.get() + 1);
+        std::future::ready(Ok(credentials_from(&issuer, &csr, ID, life, ago(age))))
+    };
+    let renewing = keep_renewed(identity, folder, contacts, issue);
+    let ended = tokio::time::timeout(10 * limits::RENEWAL_PAUSE, renewing).await;
+    assert!(ended.is_err(), "it goes on for ever");
+    assert!((9..=11).contains(&calls.get()), "{} renewals in ten pauses", calls.get());
+}
+
 #[tokio::test]
 async fn calls_persist_until_the_answer_is_final() {
     let mut answers = vec![
@@ -102,4 +137,10 @@ async fn calls_persist_until_the_answer_is_final() {
         persist(|| std::future::ready(answers.pop().unwrap_or(Ok(tonic::Response::new(()))))).await;
     let Err(Error::Refused(problem)) = answer else { panic!("not refused: {answer:?}") };
     assert_eq!(problem.code, Code::TokenUsed);
+}
+
+/// So long ago.
+fn ago(age: Duration) -> Timestamp {
+    let age_ms = u64::try_from(age.as_millis()).expect("not long");
+    Timestamp::from_unix_ms(identity::now().unix_ms - age_ms)
 }

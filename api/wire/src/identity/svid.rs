@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rialto_types::id::{SpiffeId, Timestamp};
+use rialto_types::limits;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
@@ -71,9 +72,11 @@ impl Svid {
         self.leaf.not_after
     }
 
-    /// Half of its life: when to ask for the next one.
+    /// Half of its life: when to ask for the next one. Its life begins with its issue, validity
+    /// earlier by the clocks' skew, which is longer than some lives.
     pub fn renew_at(&self) -> Timestamp {
-        self.leaf.not_before.plus(self.leaf.not_before.age(self.leaf.not_after) / 2)
+        let issued = self.leaf.not_before.plus(limits::CLOCK_SKEW_MAX);
+        issued.plus(issued.age(self.leaf.not_after) / 2)
     }
 
     pub fn is_expired(&self, now: Timestamp) -> bool {
