@@ -80,7 +80,8 @@ impl Service {
 
     /// A sign of life that names all members.
     fn heartbeat(&self) -> Heartbeat {
-        Heartbeat { bridges: self.members.all().into_iter().map(|known| known.address).collect() }
+        let bridges = self.members.all().into_iter().map(|known| known.address).collect();
+        Heartbeat { bridges, takes_traffic: false }
     }
 
     /// Waits until everything acknowledged anywhere is applied here: a linearizable read.

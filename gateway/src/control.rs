@@ -26,6 +26,7 @@ use rialto_types::id::{ClusterName, Role, TrustDomain};
 use rialto_types::limits;
 use rialto_types::local::LocalTable;
 use rialto_types::snapshot::Snapshot;
+use rialto_types::traffic::Report;
 use rialto_wire::admin::{self, Admin};
 use rialto_wire::bridges::Bridges;
 use rialto_wire::enroll::{self, Contacts, Folder};
@@ -35,11 +36,13 @@ use rialto_wire::transport;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::config::{AccessLogTarget, Config};
 use crate::metrics::{Metrics, ReasonLabel};
+use crate::traffic::Outbox;
 use crate::worker::{self, Command, Start, Tables};
 
 /// How long the debug page waits for the worker.
@@ -200,6 +203,11 @@ fn start_tasks(
         watching.follow_identity().await;
         "the watch on the identity"
     });
+    let counting = Arc::clone(control);
+    tasks.spawn(async move {
+        counting.report_traffic().await;
+        "the report of traffic"
+    });
     tasks.spawn(async move {
         let issue = |csr| enroll::renew_at_agent(local.clone(), csr);
         enroll::keep_renewed(identity, folder, contacts, issue).await;
@@ -225,6 +233,8 @@ struct Control {
     has_table: watch::Sender<bool>,
     /// The anchors of other clusters, as the snapshot in service has them.
     anchors: watch::Sender<Vec<(TrustDomain, Vec<u8>)>>,
+    /// What the bridge is to be told of traffic.
+    traffic: Outbox,
 }
 
 impl Receiver for Control {
@@ -249,6 +259,10 @@ impl Receiver for Control {
             .await
             .map_err(|error| Problem::new(Code::Internal, error))
     }
+
+    async fn next_traffic(&self) -> Report {
+        self.traffic.take().await
+    }
 }
 
 impl Control {
@@ -270,6 +284,7 @@ impl Control {
             agent_connected: watch::Sender::default(),
             has_table: watch::Sender::default(),
             anchors: watch::Sender::default(),
+            traffic: Outbox::default(),
         }
     }
 
@@ -301,6 +316,20 @@ impl Control {
             self.identity.set_bundle(merged);
         }
         changed
+    }
+
+    /// Takes from the worker what it counted, every two seconds.
+    async fn report_traffic(&self) {
+        let mut ticks = interval_at(Instant::now() + limits::TRAFFIC_STEP, limits::TRAFFIC_STEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.command(|answer| Command::Traffic { answer }).await {
+                Ok(report) => self.traffic.put(report),
+                // The gateway is stopping.
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 
     /// Passes changes of certificate and anchors on to the worker.

@@ -5,7 +5,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+
+use crate::traffic::Totals;
 
 /// On which side of a flow this gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -59,7 +62,7 @@ pub struct PeerEvent {
     pub reason: &'static str,
 }
 
-/// Shared by all workers; every value is an atomic.
+/// Shared by all workers; every value that a flow changes is an atomic.
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub flows: Family<FlowLabels, Counter>,
@@ -78,6 +81,8 @@ pub struct Metrics {
     pub access_log_dropped: Gauge,
     pub identity_refusals: Family<ReasonLabel, Gauge>,
     pub snapshot_index: Gauge,
+    /// By service, as the workers report it every two seconds.
+    pub traffic: Arc<Totals>,
 }
 
 impl Metrics {
@@ -99,6 +104,7 @@ impl Metrics {
         registry.register("snapshot_index", "index of the revision in service", index);
         let refusals = self.identity_refusals.clone();
         registry.register("identity_refusals", "peers refused by their certificate", refusals);
+        registry.register_collector(Box::new(Arc::clone(&self.traffic)));
         self.register_peers(registry);
     }
 

@@ -8,10 +8,12 @@ use rialto_types::id::{ClusterName, ServiceName, Timestamp};
 use rialto_wire::identity;
 use tokio::time::Instant;
 
-use crate::access_log::{self, AccessLog, HttpRecord, Record};
-use crate::metrics::{FlowLabels, Metrics, Side, SideDirection, SideReason};
+use crate::access_log::{self, HttpRecord, Record};
+use crate::metrics::{FlowLabels, Side, SideDirection, SideReason};
+use crate::traffic::{self, Traffic};
 use crate::tunnel::header::Open;
 use crate::tunnel::pool::PeerId;
+use crate::worker::Worker;
 
 /// Payload bytes of a flow, by direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,23 +108,20 @@ impl Flow {
     }
 
     /// The flow has ended.
-    pub(crate) fn end(self, metrics: &Metrics, log: &AccessLog) {
-        self.end_as("tcp", None, metrics, log);
+    pub(crate) fn end(self, worker: &Worker) {
+        self.end_as("tcp", None, worker);
     }
 
     /// The request has ended.
-    pub(crate) fn end_http(self, http: HttpRecord<'_>, metrics: &Metrics, log: &AccessLog) {
-        self.end_as("http", Some(http), metrics, log);
+    pub(crate) fn end_http(self, http: HttpRecord<'_>, worker: &Worker) {
+        self.end_as("http", Some(http), worker);
     }
 
-    fn end_as(
-        self,
-        protocol: &'static str,
-        http: Option<HttpRecord<'_>>,
-        metrics: &Metrics,
-        log: &AccessLog,
-    ) {
-        let side = self.side;
+    fn end_as(self, protocol: &'static str, http: Option<HttpRecord<'_>>, worker: &Worker) {
+        let (side, metrics) = (self.side, worker.metrics());
+        if side == Side::Near {
+            self.count(http.as_ref(), worker.traffic());
+        }
         let code = self.failure.map_or_else(|| "ok".into(), |(code, _)| code.to_string());
         metrics.flows.get_or_create(&FlowLabels { side, protocol, code }).inc();
         for (direction, bytes) in
@@ -138,7 +137,7 @@ impl Flow {
             Some(Place::Endpoint(cluster, endpoint)) => (Some(cluster), None, Some(*endpoint)),
             None => (None, None, None),
         };
-        log.write(&Record {
+        worker.access_log().write(&Record {
             time: self.time,
             side: match side {
                 Side::Near => access_log::Side::Near,
@@ -163,5 +162,29 @@ impl Flow {
             bytes_from_client: self.bytes.from_client,
             bytes_to_client: self.bytes.to_client,
         });
+    }
+
+    /// Only near the caller: the far gateway would count the same once more.
+    fn count(&self, http: Option<&HttpRecord<'_>>, traffic: &Traffic) {
+        let status = http.and_then(|http| http.status);
+        let ended = match self.failure {
+            Some((code, _)) => traffic::Ended::of(code),
+            None if status.is_some_and(|status| status >= 500) => traffic::Ended::Failed,
+            None => traffic::Ended::Served,
+        };
+        let cluster = match &self.place {
+            Some(Place::Peer(peer)) => Some(&peer.cluster),
+            Some(Place::Endpoint(cluster, _)) => Some(cluster),
+            None => None,
+        };
+        let between = traffic::Between {
+            service: &self.service,
+            backend: self.backend.as_ref(),
+            cluster,
+            caller: self.caller.identity.as_ref(),
+        };
+        let counter = traffic.counter(&between);
+        counter.ended(ended, http.map(|_| self.started.elapsed()));
+        counter.passed(self.bytes.from_client, self.bytes.to_client);
     }
 }

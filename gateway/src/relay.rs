@@ -63,7 +63,7 @@ pub(crate) async fn serve_near(worker: Worker, near: Near) {
         flow.fail(Code::UpstreamFailed, broken.label());
     }
     flow.bytes = Bytes { from_client: counts.read, to_client: counts.written };
-    flow.end(worker.metrics(), worker.access_log());
+    flow.end(&worker);
 }
 
 /// Where a near flow found its place.
@@ -364,7 +364,7 @@ async fn serve_far(
             refuse(&mut send, &mut recv, refusal).await;
         }
     }
-    flow.end(worker.metrics(), worker.access_log());
+    flow.end(worker);
 }
 
 /// Authorizes a far flow and connects it to an endpoint.

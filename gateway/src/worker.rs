@@ -35,6 +35,7 @@ use crate::access_log::AccessLog;
 use crate::http1;
 use crate::ingress::Listeners;
 use crate::metrics::{Metrics, PeerEvent, PeerLabel, ReasonLabel, Side, SideLabel};
+use crate::traffic::Traffic;
 use crate::tunnel::ConnectionLost;
 use crate::tunnel::header::Open;
 use crate::tunnel::pool::{Event, OpenError, Opened, PeerId, Pool};
@@ -157,6 +158,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     access_log: AccessLog,
     http: http1::State,
+    traffic: Traffic,
     draining: Cell<bool>,
     near: FlowCount,
     far: FlowCount,
@@ -235,6 +237,7 @@ impl Worker {
                 metrics,
                 access_log,
                 http: http1::State::default(),
+                traffic: Traffic::new(),
                 draining: Cell::new(false),
                 near: FlowCount::default(),
                 far: FlowCount::default(),
@@ -260,6 +263,10 @@ impl Worker {
 
     pub(crate) fn http(&self) -> &http1::State {
         &self.inner.http
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
     }
 
     /// Where a flow or request of a local workload goes. Peers that met silence are left out while

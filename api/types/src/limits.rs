@@ -402,6 +402,8 @@ pub const TRAFFIC_STEPS: usize = 150;
 /// The time that rates are of unless said otherwise: long enough for a 95th percentile of a slow
 /// service, short enough to be called now.
 pub const TRAFFIC_RATES_OVER: Duration = Duration::from_secs(30);
+/// The longest time that rates can be of: all that is kept.
+pub const TRAFFIC_OVER_MAX: Duration = Duration::from_secs(300);
 /// A gateway that has not reported for so long is silent: a lease, as for every other part.
 pub const TRAFFIC_SILENCE: Duration = LEASE;
 /// One interval: a worker that was held up longer than this starts anew, which is a gap.
@@ -428,6 +430,9 @@ pub const TRAFFIC_ANSWER_BYTES: usize = 1024 * 1024;
 pub const TRAFFIC_ANSWERS_MAX: usize = 64;
 /// Figures of other members are given up if nobody asked for this long: memory.
 pub const TRAFFIC_FORGOTTEN: Duration = Duration::from_secs(60);
+/// Series of services, backends and destinations in a gateway's metrics, of 25 lines each; the
+/// rest is summed up, so that a scrape stays below a megabyte.
+pub const TRAFFIC_METRICS_MAX: usize = 256;
 /// Flows in one answer of the API: more than a person reads.
 pub const TRAFFIC_FLOWS_MAX: usize = 1_000;
 

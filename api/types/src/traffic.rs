@@ -74,7 +74,8 @@ pub struct Counts {
     /// Answers of status 5xx, and what failed on its way.
     #[serde(skip_serializing_if = "is_zero")]
     pub errors: u64,
-    /// What a policy or a missing export forbids: not an error of the service.
+    /// What was not to be served: forbidden by a policy, not exported, malformed, or given up by
+    /// the caller. Not an error of the service.
     #[serde(skip_serializing_if = "is_zero")]
     pub refused: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -172,7 +173,8 @@ pub struct Rates {
     pub requests: u64,
     /// Answers of status 5xx, and failures on the way.
     pub errors: u64,
-    /// What a policy or a missing export forbade; not among the errors.
+    /// What was not to be served: forbidden by a policy, not exported, malformed, or given up by
+    /// the caller. Not among the errors.
     pub refused: u64,
     pub requests_per_second: f64,
     pub errors_per_second: f64,

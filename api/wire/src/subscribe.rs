@@ -21,6 +21,7 @@ use rialto_types::api::{ExplainRequest, Explanation};
 use rialto_types::error::Problem;
 use rialto_types::local::LocalTable;
 use rialto_types::snapshot::Snapshot;
+use rialto_types::traffic;
 
 pub use assembly::{Assembled, Assembly, Refusal};
 pub use backoff::Backoff;
@@ -42,4 +43,10 @@ pub trait Receiver: Send + Sync + 'static {
         &self,
         request: ExplainRequest,
     ) -> impl Future<Output = Result<Explanation, Problem>> + Send;
+
+    /// What to tell the bridge of traffic next, once there is something. A future that is dropped
+    /// takes nothing with it. A part that carries no traffic has nothing to tell.
+    fn next_traffic(&self) -> impl Future<Output = traffic::Report> + Send {
+        std::future::pending()
+    }
 }

@@ -326,7 +326,9 @@ impl Subscription {
                     let _ = reply.send(answer);
                 }
             }
-            FromSubscriber::Hello(_) | FromSubscriber::Heartbeat(_) => {}
+            FromSubscriber::Hello(_)
+            | FromSubscriber::Heartbeat(_)
+            | FromSubscriber::Traffic(_) => {}
         }
     }
 }

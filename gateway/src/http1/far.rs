@@ -216,5 +216,5 @@ fn end(worker: &Worker, flow: Flow, head: Option<&RequestHead>, status: Option<u
         status,
         traceparent: head.and_then(RequestHead::trace_parent),
     };
-    flow.end_http(http, worker.metrics(), worker.access_log());
+    flow.end_http(http, worker);
 }

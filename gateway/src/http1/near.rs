@@ -128,7 +128,7 @@ impl Client<'_> {
         let is_sent = self.answer(answer, ClientConnection::Closes, false).await;
         let http =
             HttpRecord { method: "", path: "", status: Some(answer.status), traceparent: None };
-        flow.end_http(http, self.worker.metrics(), self.worker.access_log());
+        flow.end_http(http, self.worker);
         if is_sent { Ending::AfterAnswer } else { Ending::Broken }
     }
 
@@ -194,7 +194,7 @@ impl Client<'_> {
             status,
             traceparent: head.trace_parent(),
         };
-        flow.end_http(http, self.worker.metrics(), self.worker.access_log());
+        flow.end_http(http, self.worker);
         ending
     }
 

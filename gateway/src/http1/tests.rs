@@ -122,6 +122,55 @@ async fn a_policy_decides_by_path_and_method_on_both_sides() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_near_the_caller_by_how_they_ended() {
+    local(async {
+        let origin = Server::start(|request| {
+            let answer = text("done");
+            if request.contains("/broken") { answer.replace("200 OK", "500 Oops") } else { answer }
+        })
+        .await;
+        let mut world = World::with(&[("west", &origin)]).await;
+        world.allow("spiffe://east.rialto/ns/books/sa/productpage");
+        world.operations = vec![AccessOperation { methods: vec!["GET".into()], paths: vec![] }];
+        world.apply();
+        let mut client = Client::of(&world).await;
+        let requests = [GET.to_owned(), GET.replace("/reviews/1", "/broken"), POST.to_owned()];
+        for (request, status) in requests.iter().zip([200, 500, 403]) {
+            client.send(request).await;
+            assert_eq!(client.answer().await.0, status);
+        }
+        let report = |cluster: &str| {
+            let gateway = &world.gateways[cluster];
+            let now = std::time::Instant::now();
+            gateway.worker.traffic().report(&[], &gateway.metrics.traffic, now)
+        };
+        // The last answer may be with the client before its request has ended.
+        let mut entries = report("east").entries;
+        while entries.iter().map(|entry| entry.counts.requests).sum::<u64>() < 3 {
+            tokio::task::yield_now().await;
+            entries.extend(report("east").entries);
+        }
+        let mut all = rialto_types::traffic::Counts::default();
+        for entry in &entries {
+            assert_eq!(entry.key.service.to_string(), "books/reviews");
+            assert_eq!(entry.key.backend.as_ref(), Some(&entry.key.service));
+            assert_eq!(
+                entry.key.cluster.as_ref().map(ToString::to_string).as_deref(),
+                Some("west")
+            );
+            let caller = entry.key.caller.as_ref().map(ToString::to_string);
+            assert_eq!(caller.as_deref(), Some("spiffe://east.rialto/ns/books/sa/productpage"));
+            all.merge(&entry.counts);
+        }
+        assert_eq!((all.requests, all.errors, all.refused), (3, 1, 1));
+        assert_eq!(all.latency.count(), 3);
+        assert!(all.bytes_to_client >= 8, "{all:?}");
+        assert!(report("west").entries.is_empty(), "the far gateway does not count them again");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_route_is_chosen_by_path_for_each_request() {
     local(async {
         let origin = Server::start(|_| text("routed")).await;

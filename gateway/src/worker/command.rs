@@ -10,6 +10,7 @@ use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::local::LocalTable;
 use rialto_types::snapshot::Snapshot;
+use rialto_types::traffic::Report;
 use rialto_wire::identity::Identity;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -41,6 +42,10 @@ pub enum Command {
     Explain {
         request: ExplainRequest,
         answer: oneshot::Sender<Explanation>,
+    },
+    /// What was counted since the last report.
+    Traffic {
+        answer: oneshot::Sender<Report>,
     },
     /// What the worker has, for people who debug.
     Inspect {

@@ -60,6 +60,9 @@ impl Worker {
                 Event::Command(Command::Explain { request, answer }) => {
                     let _ = answer.send(self.explain(&request));
                 }
+                Event::Command(Command::Traffic { answer }) => {
+                    let _ = answer.send(self.report_traffic());
+                }
                 Event::Command(Command::Inspect { answer }) => {
                     let _ = answer.try_send(self.inspect());
                 }
@@ -137,6 +140,11 @@ impl Worker {
             let lost = i64::try_from(*lost).unwrap_or(i64::MAX);
             metrics.peer_packets_lost.get_or_create(&label).set(lost);
         }
+    }
+
+    fn report_traffic(&self) -> rialto_types::traffic::Report {
+        let (connections, totals) = (self.inner.pool.members(), &self.metrics().traffic);
+        self.traffic().report(&connections, totals, std::time::Instant::now())
     }
 
     fn publish_summary(&self) {

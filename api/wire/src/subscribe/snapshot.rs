@@ -10,6 +10,7 @@ use rialto_types::id::Revision;
 use rialto_types::limits;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::{Assembled, Assembly, Backoff, Disk, Receiver};
@@ -18,7 +19,8 @@ use crate::grpc::bridge_message::Message as FromBridge;
 use crate::grpc::control_client::ControlClient;
 use crate::grpc::subscriber_message::Message as ToBridge;
 use crate::grpc::{
-    Delta, ExplainAnswer, Heartbeat, SnapshotRefused, SubscriberHello, SubscriberMessage,
+    BridgeMessage, Delta, ExplainAnswer, Heartbeat, SnapshotRefused, SubscriberHello,
+    SubscriberMessage,
 };
 
 /// Makes one connection to some bridge member, mutually authenticated.
@@ -120,28 +122,24 @@ struct Session<'a, R> {
 impl<R: Receiver> Session<'_, R> {
     /// Runs one stream to its end; returns why it ended.
     async fn run(&mut self, channel: Channel, assembly: &mut Assembly) -> String {
-        let (sender, outgoing) = mpsc::channel(limits::SUBSCRIBER_QUEUE);
-        let hello = SubscriberHello {
-            revision: Some(assembly.revision().into()),
-            have: assembly.have(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        };
-        if send(&sender, ToBridge::Hello(hello)).await.is_err() {
-            return "the stream closed before it began".into();
-        }
-        let mut client = ControlClient::new(channel)
-            .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
-        let mut incoming = match client.subscribe(ReceiverStream::new(outgoing)).await {
-            Ok(response) => response.into_inner(),
-            Err(status) => return crate::grpc::status_problem(&status).to_string(),
+        let (sender, mut incoming) = match open(channel, assembly).await {
+            Ok(opened) => opened,
+            Err(reason) => return reason,
         };
         let mut beat = tokio::time::interval(limits::LEASE_BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = tokio::time::Instant::now();
+        let mut takes_traffic = false;
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
+                report = self.receiver.next_traffic(), if takes_traffic => {
+                    let report = report.to_json().into();
+                    if send(&sender, ToBridge::Traffic(report)).await.is_err() {
+                        return "the stream was closed".into();
+                    }
+                    continue;
+                }
                 _ = beat.tick() => {
                     if heard.elapsed() > limits::STREAM_SILENCE_MAX {
                         let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
@@ -170,6 +168,7 @@ impl<R: Receiver> Session<'_, R> {
                     Ok(())
                 }
                 Some(FromBridge::Heartbeat(heartbeat)) => {
+                    takes_traffic = heartbeat.takes_traffic;
                     self.bridges.learn(&heartbeat.bridges);
                     Ok(())
                 }
@@ -260,6 +259,26 @@ impl<R: Receiver> Session<'_, R> {
                 tracing::debug!("nobody waits for the explanation any more");
             }
         });
+    }
+}
+
+type Opened = (mpsc::Sender<SubscriberMessage>, Streaming<BridgeMessage>);
+
+/// Opens the stream and says what is held already.
+async fn open(channel: Channel, assembly: &Assembly) -> Result<Opened, String> {
+    let (sender, outgoing) = mpsc::channel(limits::SUBSCRIBER_QUEUE);
+    let hello = SubscriberHello {
+        revision: Some(assembly.revision().into()),
+        have: assembly.have(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    send(&sender, ToBridge::Hello(hello)).await?;
+    let mut client = ControlClient::new(channel)
+        .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+    match client.subscribe(ReceiverStream::new(outgoing)).await {
+        Ok(response) => Ok((sender, response.into_inner())),
+        Err(status) => Err(crate::grpc::status_problem(&status).to_string()),
     }
 }
 
