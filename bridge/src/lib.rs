@@ -12,6 +12,7 @@
 //! - [`store`]: the applied state
 //! - [`publish`]: snapshots and deltas
 //! - [`observed`]: who is heard; [`members`]: what the other members hear
+//! - `traffic`: what gateways count, from all members
 //! - [`authority`]: issues certificates, seals issuer keys, makes the secrets of tokens
 //! - `service`: what a member does for others
 //! - `ui`: the page that this binary carries
@@ -28,6 +29,7 @@ mod run;
 mod service;
 mod start;
 pub mod store;
+mod traffic;
 mod ui;
 
 pub use config::Config;

@@ -11,7 +11,9 @@ use rialto_types::cluster::bridge_trust_domain;
 use rialto_types::id::{Role, SpiffeId};
 use rialto_types::limits;
 use rialto_wire::grpc::members_client::MembersClient;
-use rialto_wire::grpc::{ExplainAnswer, ExplainRelay, ObservedRequest};
+use rialto_wire::grpc::{
+    ExplainAnswer, ExplainRelay, ObservedRequest, TrafficReply, TrafficRequest,
+};
 use rialto_wire::identity::{Expected, Identity};
 use rialto_wire::transport;
 use tonic::transport::Channel;
@@ -142,6 +144,20 @@ impl Members {
             }
         }
         None
+    }
+
+    /// All members but this one.
+    pub fn others(&self) -> Vec<(MemberId, Member)> {
+        let numbered = |known: Member| Some((MemberId::new(known.raft_id)?, known));
+        self.all().into_iter().filter_map(numbered).filter(|(id, _)| *id != self.own).collect()
+    }
+
+    /// What a member was told of traffic; `None` if it does not answer in time.
+    pub async fn traffic(&self, member: MemberId, request: TrafficRequest) -> Option<TrafficReply> {
+        let mut client = self.client(member)?;
+        let call = client.traffic(request);
+        let answered = tokio::time::timeout(limits::MEMBER_ANSWER_TIMEOUT, call).await;
+        Some(answered.ok()?.ok()?.into_inner())
     }
 
     /// Notices who is silent, so that a write need not wait a lease for a member long gone.

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     commit: Gauge,
     is_leader: Gauge,
     refusals: Family<ReasonLabel, Gauge>,
+    traffic_reports: Family<ResultLabel, Counter>,
 }
 
 /// What raft says, for gauges.
@@ -68,6 +69,9 @@ impl Metrics {
         );
         let refusals = Family::<ReasonLabel, Gauge>::default();
         registry.register("peers_refused", "Peers refused since the start", refusals.clone());
+        let traffic_reports = Family::<ResultLabel, Counter>::default();
+        let help = "Reports of traffic that gateways sent to this member";
+        registry.register("traffic_reports", help, traffic_reports.clone());
         Self {
             proposals,
             proposal_seconds,
@@ -78,6 +82,7 @@ impl Metrics {
             commit: gauge(&mut registry, "raft_commit_index", "The last committed entry"),
             is_leader: gauge(&mut registry, "raft_leader", "Whether this member leads (0 or 1)"),
             refusals,
+            traffic_reports,
             registry: Mutex::new(registry),
         }
     }
@@ -86,6 +91,10 @@ impl Metrics {
         let result = if is_ok { "ok" } else { "error" };
         self.proposals.get_or_create(&ResultLabel { result }).inc();
         self.proposal_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn traffic_reported(&self, result: &'static str) {
+        self.traffic_reports.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// `None` when as many watches as allowed are open.

@@ -39,6 +39,7 @@ use crate::service::{
 };
 use crate::start::{self, Prepared};
 use crate::store::Store;
+use crate::traffic::Traffic;
 use crate::ui;
 
 /// Runs a member until `stop`. Says on stdout where it listens, and at the first start the
@@ -123,6 +124,7 @@ fn begin(
         raft,
         members,
         observed,
+        traffic: Traffic::new(),
         authority: prepared.authority.clone(),
         subscribers: Subscribers::default(),
         metrics: Metrics::new(),
@@ -183,6 +185,7 @@ async fn background(
         ended = settled => ended,
         () = service.publisher.run() => Ok(()),
         () = service.members.clone().watch() => Ok(()),
+        () = service.traffic.gather(&service.members) => Ok(()),
         () = follow_trust(&service, &prepared.identity, &prepared.authority) => Ok(()),
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rialto_core::state::command::{Action, Command};
+use rialto_core::traffic::{Gateway, Window};
 use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, SpiffeId};
@@ -33,6 +34,7 @@ use crate::publish::Publisher;
 use crate::raft::transport::forward::Forward;
 use crate::raft::{self, MembershipError, Raft};
 use crate::store::{Outcome, Store};
+use crate::traffic::Traffic;
 
 pub(crate) use control::{ControlService, Subscribers};
 pub(crate) use join::JoinService;
@@ -48,6 +50,7 @@ pub(crate) struct Service {
     pub(crate) forward: Forward,
     pub(crate) members: Arc<Members>,
     pub(crate) observed: Observed,
+    pub(crate) traffic: Traffic,
     pub(crate) publisher: Publisher,
     pub(crate) authority: Arc<Authority>,
     pub(crate) subscribers: Subscribers,
@@ -81,12 +84,30 @@ impl Service {
     /// A sign of life that names all members.
     fn heartbeat(&self) -> Heartbeat {
         let bridges = self.members.all().into_iter().map(|known| known.address).collect();
-        Heartbeat { bridges, takes_traffic: false }
+        Heartbeat { bridges, takes_traffic: true }
     }
 
     /// Waits until everything acknowledged anywhere is applied here: a linearizable read.
     async fn catch_up(&self) -> Answer<()> {
         self.raft.read_index().await.map(|_| ()).map_err(|error| raft_problem(&error))
+    }
+
+    /// What the gateways of all clusters carried in the last minutes, as all members know it.
+    pub(crate) async fn traffic(&self) -> Window {
+        self.traffic.refresh().await;
+        let expected = {
+            let state = self.store.read();
+            let gateway = |cluster: &ClusterName, id: &InstanceId| Gateway {
+                cluster: cluster.clone(),
+                id: id.clone(),
+            };
+            let clusters = state.clusters();
+            let gateways = clusters.flat_map(|view| {
+                view.gateways.iter().map(move |held| gateway(view.name, &held.id))
+            });
+            gateways.collect()
+        };
+        self.traffic.window(expected, Instant::now())
     }
 }
 

@@ -20,6 +20,7 @@ mod move_traffic;
 mod revert;
 mod status;
 mod target;
+mod top;
 
 use failure::{Exit, Failure};
 
@@ -32,6 +33,7 @@ pub(crate) enum Verb {
     Apply(apply::Arguments),
     Delete(delete::Arguments),
     Status(status::Arguments),
+    Top(top::Arguments),
     Check(check::Arguments),
     Explain(explain::Arguments),
     #[command(subcommand)]
@@ -81,6 +83,7 @@ async fn perform(verb: Verb) -> Result<Exit, Failure> {
         Verb::Apply(arguments) => apply::run(arguments).await,
         Verb::Delete(arguments) => delete::run(arguments).await,
         Verb::Status(arguments) => status::run(arguments).await,
+        Verb::Top(arguments) => top::run(arguments).await,
         Verb::Check(arguments) => check::run(arguments).await,
         Verb::Explain(arguments) => explain::run(arguments).await,
         Verb::Join(command) => join::run(command).await,

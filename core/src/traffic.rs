@@ -18,7 +18,7 @@ mod window;
 use rialto_types::id::{ClusterName, InstanceId, ServiceName, SpiffeId};
 
 pub use ring::{Page, Refused, Rings, Told};
-pub use window::{Query, Silent, Sources, Window};
+pub use window::{Silent, Sources, Window};
 
 /// Which gateway of the federation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,13 +2,17 @@
 //!
 //! - [`Report`]: what one gateway counted in one interval, told to the bridge
 //! - [`Histogram`]: latencies in fixed buckets, the same everywhere, so that sums stay exact
-//! - [`Traffic`] and its parts: what the API answers
+//! - [`Query`]: what the API is asked; [`Traffic`] and its parts: what it answers
 //!
 //! What nobody reported is absent or a named [`Gap`], never zero.
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::duration;
+use crate::error::{Code, Problem};
 use crate::id::{ClusterName, InstanceId, ServiceName, SpiffeId};
 use crate::limits;
 
@@ -221,6 +225,41 @@ pub struct Gap {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent_ms: Option<u64>,
     pub text: String,
+}
+
+/// Which traffic, and of what time; absent fields choose all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Query {
+    /// Only what was dialled by this name, `NAMESPACE/NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// Only callers of this cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<ClusterName>,
+    /// Only what this cluster served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<ClusterName>,
+    /// The time that rates are of, 2s to 5m; 30s by default.
+    #[serde(skip_serializing_if = "Option::is_none", with = "duration::option")]
+    #[schemars(with = "Option<String>")]
+    pub over: Option<Duration>,
+}
+
+impl Query {
+    /// The time that rates are of.
+    pub fn over(&self) -> Result<Duration, Problem> {
+        let over = self.over.unwrap_or(limits::TRAFFIC_RATES_OVER);
+        let bounds = limits::TRAFFIC_STEP..=limits::TRAFFIC_OVER_MAX;
+        if bounds.contains(&over) {
+            return Ok(over);
+        }
+        let text = format!("`over` is {}", duration::format(over));
+        let (least, most) = (duration::format(*bounds.start()), duration::format(*bounds.end()));
+        Err(Problem::new(Code::BadQuery, text)
+            .with_field("over")
+            .with_expected(format!("{least} to {most}")))
+    }
 }
 
 /// What went from one cluster, to one service, in one cluster.

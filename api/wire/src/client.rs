@@ -11,9 +11,11 @@ use rialto_types::api::{
     Precondition, ShiftRequest, Status, Written,
 };
 use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
+use rialto_types::duration;
 use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::traffic::{self, Traffic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -180,6 +182,18 @@ impl Client {
 
     pub async fn explain(&self, request: &ExplainRequest) -> Answer<Explanation> {
         self.call(Method::POST, "/api/v1/explain", Some(request), &[]).await
+    }
+
+    pub async fn traffic(&self, query: &traffic::Query) -> Answer<Traffic> {
+        let pairs = [
+            ("service", query.service.as_ref().map(ToString::to_string)),
+            ("from", query.from.as_ref().map(ToString::to_string)),
+            ("to", query.to.as_ref().map(ToString::to_string)),
+            ("over", query.over.map(duration::format)),
+        ];
+        let query: Vec<_> =
+            pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        self.call(Method::GET, &with_query("/api/v1/traffic", &query), None::<&()>, &[]).await
     }
 
     async fn call<T: DeserializeOwned>(

@@ -36,6 +36,7 @@ use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::traffic::{self, Traffic};
 
 pub use page::{PageError, WebPage};
 pub use routes::openapi;
@@ -136,6 +137,9 @@ pub trait ControlPlane: Send + Sync + 'static {
     ) -> impl Future<Output = Answer<Convergence>> + Send;
 
     fn explain(&self, request: ExplainRequest) -> impl Future<Output = Answer<Explanation>> + Send;
+
+    /// What the gateways carry.
+    fn traffic(&self, query: traffic::Query) -> impl Future<Output = Answer<Traffic>> + Send;
 }
 
 /// The whole API as a router, and the page where the API has no path.

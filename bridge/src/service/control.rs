@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::Stream;
 use rialto_core::heard::{StreamId, SubscriberKey};
 use rialto_core::state::command::Action;
+use rialto_core::traffic::Gateway;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role};
 use rialto_types::limits;
@@ -29,6 +30,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{Service, cluster_part};
 use crate::publish::Cursor;
 use crate::store::Outcome;
+use crate::traffic::PushError;
 
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type Question = (Bytes, oneshot::Sender<ExplainAnswer>);
@@ -326,9 +328,26 @@ impl Subscription {
                     let _ = reply.send(answer);
                 }
             }
-            FromSubscriber::Hello(_)
-            | FromSubscriber::Heartbeat(_)
-            | FromSubscriber::Traffic(_) => {}
+            FromSubscriber::Traffic(document) => self.count(&document),
+            FromSubscriber::Hello(_) | FromSubscriber::Heartbeat(_) => {}
+        }
+    }
+
+    /// Keeps what a gateway counted; what cannot be kept is a gap, and the stream goes on.
+    fn count(&self, document: &[u8]) {
+        let (cluster, id) = (&self.key.cluster, &self.key.id);
+        if self.key.role != Role::Gateway {
+            tracing::debug!(%cluster, role = %self.key.role, %id, "no gateway, yet it counts");
+            return;
+        }
+        let gateway = Gateway { cluster: cluster.clone(), id: id.clone() };
+        let pushed = self.service.traffic.push(gateway, document, Instant::now());
+        self.service
+            .metrics
+            .traffic_reported(pushed.as_ref().map_or_else(PushError::label, |()| "kept"));
+        if let Err(refused) = pushed {
+            let error: &dyn std::error::Error = &refused;
+            tracing::debug!(%cluster, %id, error, "a report of traffic is not kept");
         }
     }
 }

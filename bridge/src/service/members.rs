@@ -1,13 +1,15 @@
 //! What the other members ask.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rialto_types::cluster::bridge_trust_domain;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{InstanceId, Role};
 use rialto_wire::grpc::members_server::Members;
 use rialto_wire::grpc::{
-    ExplainAnswer, ExplainRelay, ObservedReply, ObservedRequest, problem_status,
+    ExplainAnswer, ExplainRelay, ObservedReply, ObservedRequest, TrafficReply, TrafficRequest,
+    problem_status,
 };
 use rialto_wire::transport::PeerIdentity;
 use tonic::{Request, Response, Status};
@@ -56,5 +58,13 @@ impl Members for MembersService {
             Some(answer) => Ok(Response::new(answer)),
             None => Err(Status::not_found("no such gateway is subscribed here")),
         }
+    }
+
+    async fn traffic(
+        &self,
+        request: Request<TrafficRequest>,
+    ) -> Result<Response<TrafficReply>, Status> {
+        check_member(&request)?;
+        Ok(Response::new(self.0.traffic.since(request.get_ref(), Instant::now())))
     }
 }

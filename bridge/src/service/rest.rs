@@ -24,6 +24,7 @@ use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
 use rialto_types::snapshot::Snapshot;
 use rialto_types::token::JoinToken;
+use rialto_types::traffic::{self, Traffic};
 use rialto_wire::digest::hex;
 use rialto_wire::grpc::{ExplainAnswer, ExplainRelay};
 use rialto_wire::identity::{Fingerprint, now, token};
@@ -345,5 +346,11 @@ impl ControlPlane for RestService {
         let (entries, _) = compile(&state, &request.from_cluster);
         let snapshot = Snapshot::from_entries(state.revision(), entries);
         Ok(explain(&snapshot, None, &request, Instant::now(), rand::random()))
+    }
+
+    async fn traffic(&self, query: traffic::Query) -> Answer<Traffic> {
+        // Answers without a leader, too, as the status does.
+        let over = query.over()?;
+        Ok(self.0.traffic().await.answer(&query, over))
     }
 }

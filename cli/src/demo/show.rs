@@ -131,6 +131,7 @@ fn what_to_try(
          {calls}\n\
          # what there is\n\
          rialto status\n\
+         rialto top\n\
          rialto get services\n\
          rialto demo ps\n\n\
          # break things; bridge-1 leads at first\n\

@@ -29,6 +29,7 @@ fn help() {
         &["apply"],
         &["delete"],
         &["status"],
+        &["top"],
         &["check"],
         &["explain"],
         &["join"],

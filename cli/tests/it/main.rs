@@ -12,3 +12,4 @@ mod programs;
 mod renewal;
 mod rest;
 mod tidy;
+mod top;

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use rialto_types::limits;
-use rialto_types::traffic::{Counts, Entry, Gap, Histogram, Key, Link, Report, Series};
+use rialto_types::traffic::{Counts, Entry, Gap, Histogram, Key, Link, Query, Report, Series};
 
 use super::*;
 
@@ -294,7 +294,7 @@ fn an_answer_has_the_busiest_first_and_what_is_unknown_before() {
         push(&mut world, "east/one", entries);
     }
     let flows = |query: &Query| {
-        let answer = world.window().answer(query);
+        let answer = world.window().answer(query, limits::TRAFFIC_RATES_OVER);
         let flows = answer.flows.iter().map(|flow| {
             let service = flow.service.as_ref().map(|service| service.name.to_string());
             let to = flow.to.as_ref().map(ToString::to_string);

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rialto_types::id::{ClusterName, InstanceId, ServiceName};
+use rialto_types::id::{ClusterName, InstanceId};
 use rialto_types::limits;
-use rialto_types::traffic::{BUCKETS, FlowRates, Gap, LinkRates, Rates, Series, Traffic};
-use rialto_types::traffic::{Link, quantile_ms};
+use rialto_types::traffic::{
+    BUCKETS, FlowRates, Gap, Link, LinkRates, Query, Rates, Series, Traffic, quantile_ms,
+};
 
 use super::ring::{Interval, Kept, PAST, Rings};
 use super::tally::{Sum, Tally};
@@ -29,16 +30,6 @@ pub struct Sources<'a> {
 pub struct Silent {
     pub member: InstanceId,
     pub since: Option<Duration>,
-}
-
-/// What the API is asked; absent fields choose all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
-    pub service: Option<ServiceName>,
-    pub from: Option<ClusterName>,
-    pub to: Option<ClusterName>,
-    /// The time that rates are of.
-    pub over: Option<Duration>,
 }
 
 /// The last five minutes, at one moment.
@@ -174,9 +165,9 @@ impl Window {
         current.flat_map(|counted| counted.links(over)).collect()
     }
 
-    /// What the API answers: the busiest flows first.
-    pub fn answer(&self, query: &Query) -> Traffic {
-        let over = query.over.unwrap_or(limits::TRAFFIC_RATES_OVER);
+    /// What the API answers, with rates of the time that the query was found to ask for: the
+    /// busiest flows first.
+    pub fn answer(&self, query: &Query, over: Duration) -> Traffic {
         let fits = |asked: Option<&ClusterName>, is: Option<&ClusterName>| {
             asked.is_none_or(|asked| Some(asked) == is)
         };

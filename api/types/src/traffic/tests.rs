@@ -72,6 +72,19 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_time_that_is_not_kept_is_refused() {
+    let over =
+        |seconds| Query { over: Some(Duration::from_secs(seconds)), ..Query::default() }.over();
+    assert_eq!(over(300).expect("all that is kept"), Duration::from_secs(300));
+    for seconds in [0, 301] {
+        let problem = over(seconds).expect_err("not kept");
+        assert_eq!(problem.code, Code::BadQuery);
+        assert_eq!(problem.expected.as_deref(), Some("2s to 5m"));
+    }
+    assert_eq!(Query::default().over().expect("the usual"), limits::TRAFFIC_RATES_OVER);
+}
+
+#[test]
 fn bounds_grow_evenly_and_end_above_every_timeout() {
     let bounds = Histogram::BOUNDS_US;
     for pair in bounds.windows(2) {

@@ -1,4 +1,4 @@
-//! Everything besides resources: tokens, drain, shift, history, status, explanations.
+//! Everything besides resources: tokens, drain, shift, history, status, explanations, traffic.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use rialto_types::api::{ExplainRequest, ShiftRequest};
 use rialto_types::cluster::JoinTokenRequest;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Revision, ServiceName};
+use rialto_types::traffic;
 
 use super::ControlPlane;
 use super::answer::{self, Actor, Refused};
@@ -113,4 +114,11 @@ pub(super) async fn explain<C: ControlPlane>(
     body: Body<ExplainRequest>,
 ) -> Answered {
     Ok(Json(control_plane.explain(json(body)?).await?).into_response())
+}
+
+pub(super) async fn traffic<C: ControlPlane>(
+    State(control_plane): State<Arc<C>>,
+    Checked(query): Checked<traffic::Query>,
+) -> Answered {
+    Ok(Json(control_plane.traffic(query).await?).into_response())
 }

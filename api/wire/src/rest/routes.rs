@@ -13,6 +13,7 @@ use rialto_types::object::Kind;
 use rialto_types::policy::{AccessPolicySpec, FailoverPolicySpec, WorkspaceSpec};
 use rialto_types::route::{HttpRouteSpec, TcpRouteSpec};
 use rialto_types::service::ServiceExportSpec;
+use rialto_types::traffic::{self, Traffic};
 use serde_json::Value;
 
 use super::objects::handlers;
@@ -194,6 +195,16 @@ fn action_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
             .body(Body::of::<ExplainRequest>())
             .answer::<Explanation>(200),
             post(actions::explain::<C>),
+        )
+        .add(
+            get_from(
+                "/api/v1/traffic",
+                "getTraffic",
+                "What the gateways carry: rates, errors, latencies, and who did not tell.",
+            )
+            .query::<traffic::Query>()
+            .answer::<Traffic>(200),
+            get(actions::traffic::<C>),
         )
 }
 

@@ -10,6 +10,7 @@ use rialto_types::api::{
 use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::traffic::{self, Traffic};
 
 impl ControlPlane for Nobody {
     fn authenticate(&self, _: &str) -> Option<String> {
@@ -57,6 +58,9 @@ impl ControlPlane for Nobody {
         match *self {}
     }
     async fn explain(&self, _: ExplainRequest) -> Answer<Explanation> {
+        match *self {}
+    }
+    async fn traffic(&self, _: traffic::Query) -> Answer<Traffic> {
         match *self {}
     }
 }
