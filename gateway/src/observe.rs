@@ -1,6 +1,7 @@
 //! What a flow or request showed: its line in the access log and its counters, when it ends.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 use rialto_core::authorize::Caller;
 use rialto_types::error::Code;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::access_log::{self, HttpRecord, Record};
 use crate::metrics::{FlowLabels, Side, SideDirection, SideReason};
-use crate::traffic::{self, Traffic};
+use crate::traffic::{self, Counter, Traffic};
 use crate::tunnel::header::Open;
 use crate::tunnel::pool::PeerId;
 use crate::worker::Worker;
@@ -164,6 +165,21 @@ impl Flow {
         });
     }
 
+    /// Where this flow is counted, by where it was placed.
+    pub(crate) fn counter(&self, traffic: &Traffic) -> Rc<Counter> {
+        let cluster = match &self.place {
+            Some(Place::Peer(peer)) => Some(&peer.cluster),
+            Some(Place::Endpoint(cluster, _)) => Some(cluster),
+            None => None,
+        };
+        traffic.counter(&traffic::Between {
+            service: &self.service,
+            backend: self.backend.as_ref(),
+            cluster,
+            caller: self.caller.identity.as_ref(),
+        })
+    }
+
     /// Only near the caller: the far gateway would count the same once more.
     fn count(&self, http: Option<&HttpRecord<'_>>, traffic: &Traffic) {
         let status = http.and_then(|http| http.status);
@@ -172,19 +188,14 @@ impl Flow {
             None if status.is_some_and(|status| status >= 500) => traffic::Ended::Failed,
             None => traffic::Ended::Served,
         };
-        let cluster = match &self.place {
-            Some(Place::Peer(peer)) => Some(&peer.cluster),
-            Some(Place::Endpoint(cluster, _)) => Some(cluster),
-            None => None,
-        };
-        let between = traffic::Between {
-            service: &self.service,
-            backend: self.backend.as_ref(),
-            cluster,
-            caller: self.caller.identity.as_ref(),
-        };
-        let counter = traffic.counter(&between);
-        counter.ended(ended, http.map(|_| self.started.elapsed()));
-        counter.passed(self.bytes.from_client, self.bytes.to_client);
+        let counter = self.counter(traffic);
+        match http {
+            Some(_) => {
+                counter.request_ended(ended, self.started.elapsed());
+                counter.passed(self.bytes.from_client, self.bytes.to_client);
+            }
+            // Its bytes were counted as they passed.
+            None => counter.flow_ended(ended),
+        }
     }
 }

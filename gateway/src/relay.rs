@@ -26,7 +26,7 @@ use crate::worker::{Ask, Chosen, Tables, Target, Tried, Worker};
 
 mod copy;
 
-use copy::Counts;
+use copy::{Counts, Passed};
 
 /// Serves a local workload's connection to its end.
 pub(crate) async fn serve_near(worker: Worker, near: Near) {
@@ -45,13 +45,15 @@ pub(crate) async fn serve_near(worker: Worker, near: Near) {
     };
     let placed = attempt.place().await;
     let mut flow = attempt.flow;
-    let mut counts = Counts::default();
+    let counter = flow.counter(worker.traffic());
+    let (read, written) = counter.bytes();
+    let counts = Counts { read: Passed::told_to(read), written: Passed::told_to(written) };
     let outcome = match placed {
         Some(Placed::Endpoint(mut endpoint)) => {
-            copy::between(&mut stream, &mut endpoint, &mut counts).await
+            copy::between(&mut stream, &mut endpoint, &counts).await
         }
         Some(Placed::Peer(Opened { mut send, mut recv, .. })) => {
-            copy::through(&mut stream, &mut send, &mut recv, &mut counts).await
+            copy::through(&mut stream, &mut send, &mut recv, &counts).await
         }
         None => {
             reset(&stream);
@@ -62,7 +64,7 @@ pub(crate) async fn serve_near(worker: Worker, near: Near) {
         tracing::debug!(error = %Chain(&broken), "flow broke off");
         flow.fail(Code::UpstreamFailed, broken.label());
     }
-    flow.bytes = Bytes { from_client: counts.read, to_client: counts.written };
+    flow.bytes = Bytes { from_client: counts.read.total(), to_client: counts.written.total() };
     flow.end(&worker);
 }
 
@@ -348,16 +350,17 @@ async fn serve_far(
 ) {
     match connect_for(worker, &mut flow, open).await {
         Ok(mut endpoint) => {
-            let mut counts = Counts::default();
+            let counts = Counts::default();
             let outcome = match send.write_chunk(Answer::Accepted.encode()).await {
-                Ok(()) => copy::through(&mut endpoint, &mut send, &mut recv, &mut counts).await,
+                Ok(()) => copy::through(&mut endpoint, &mut send, &mut recv, &counts).await,
                 Err(error) => Err(copy::Broken::Tunnel(error)),
             };
             if let Err(broken) = outcome {
                 tracing::debug!(error = %Chain(&broken), "flow broke off");
                 flow.fail(Code::UpstreamFailed, broken.label());
             }
-            flow.bytes = Bytes { from_client: counts.written, to_client: counts.read };
+            flow.bytes =
+                Bytes { from_client: counts.written.total(), to_client: counts.read.total() };
         }
         Err(refusal) => {
             flow.fail(refusal.code.code(), refusal.code.label());

@@ -217,18 +217,26 @@ impl Counter {
         })
     }
 
-    /// Counts one request or flow; only requests have a latency.
-    pub(crate) fn ended(&self, ended: Ended, latency: Option<Duration>) {
+    /// Counts a request, with what its caller waited.
+    pub(crate) fn request_ended(&self, ended: Ended, latency: Duration) {
+        self.flow_ended(ended);
+        add(&self.latency[Histogram::bucket_of(latency)], 1);
+        self.latency_sum.set(self.latency_sum.get().saturating_add(latency));
+    }
+
+    /// Counts a TCP flow: how long it lived says nothing of its service.
+    pub(crate) fn flow_ended(&self, ended: Ended) {
         add(&self.requests, 1);
         match ended {
             Ended::Served => {}
             Ended::Failed => add(&self.errors, 1),
             Ended::Refused => add(&self.refused, 1),
         }
-        if let Some(latency) = latency {
-            add(&self.latency[Histogram::bucket_of(latency)], 1);
-            self.latency_sum.set(self.latency_sum.get().saturating_add(latency));
-        }
+    }
+
+    /// Where a flow counts its bytes as they pass: those from the client, and those to it.
+    pub(crate) fn bytes(&self) -> (&Cell<u64>, &Cell<u64>) {
+        (&self.bytes_from_client, &self.bytes_to_client)
     }
 
     pub(crate) fn passed(&self, bytes_from_client: u64, bytes_to_client: u64) {

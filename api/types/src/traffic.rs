@@ -69,7 +69,7 @@ pub struct Key {
     pub caller: Option<SpiffeId>,
 }
 
-/// HTTP requests and TCP flows, counted when they end; bytes when they pass.
+/// HTTP requests and TCP flows, counted when they end; bytes of a TCP flow as they pass.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Counts {

@@ -38,8 +38,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let traffic = client.traffic(&Query { service, from, to, over }).await?;
     printer.value(&traffic, |style| match printer.format {
         Format::Name => names(&traffic.flows),
-        Format::Wide => format!("{}\n{}", flows(&traffic, style), links(&traffic.links)),
-        Format::Table | Format::Json | Format::Yaml => flows(&traffic, style),
+        Format::Wide => {
+            let flows = flows(&traffic, Columns::All, style);
+            format!("{flows}\n{}", links(&traffic.links))
+        }
+        Format::Table | Format::Json | Format::Yaml => flows(&traffic, Columns::Usual, style),
     })?;
     for gap in &traffic.gaps {
         print::note(&format!("{} {}", print::label("warning"), gap.text));
@@ -57,7 +60,13 @@ fn names(flows: &[FlowRates]) -> String {
     names.into_iter().map(|name| format!("{name}\n")).collect()
 }
 
-fn flows(traffic: &Traffic, style: Style) -> String {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Columns {
+    Usual,
+    All,
+}
+
+fn flows(traffic: &Traffic, columns: Columns, style: Style) -> String {
     if traffic.flows.is_empty() {
         let over = duration::format(Duration::from_millis(traffic.over_ms));
         return match traffic.total {
@@ -68,8 +77,10 @@ fn flows(traffic: &Traffic, style: Style) -> String {
             }
         };
     }
-    let headings = ["FROM", "SERVICE", "TO", "RPS", "ERR", "P50", "P95", "P99"];
-    let mut table = Table::new(&headings);
+    let headings =
+        ["FROM", "SERVICE", "TO", "RPS", "ERR", "P50", "P95", "P99", "REFUSED", "BYTES/S"];
+    let shown = if columns == Columns::All { headings.len() } else { headings.len() - 2 };
+    let mut table = Table::new(&headings[..shown]);
     for FlowRates { from, service, to, rates } in &traffic.flows {
         let mut row = vec![
             from.to_string(),
@@ -79,14 +90,15 @@ fn flows(traffic: &Traffic, style: Style) -> String {
         match rates {
             Some(rates) => row.extend(cells(rates, style)),
             // Only gateways that are silent carried it.
-            None => row.extend(["?"; 5].map(str::to_string)),
+            None => row.extend(["?"; 7].map(str::to_string)),
         }
+        row.truncate(shown);
         table.row(row);
     }
     table.render()
 }
 
-fn cells(rates: &Rates, style: Style) -> [String; 5] {
+fn cells(rates: &Rates, style: Style) -> [String; 7] {
     let share = format!("{:.1}%", 100.0 * rates.error_share);
     let share = if rates.errors > 0 { style.bad(&share) } else { share };
     [
@@ -95,6 +107,8 @@ fn cells(rates: &Rates, style: Style) -> [String; 5] {
         latency(rates.p50_ms),
         latency(rates.p95_ms),
         latency(rates.p99_ms),
+        format!("{:.1}/s", rates.refused_per_second),
+        bytes(rates.bytes_per_second),
     ]
 }
 
@@ -105,6 +119,14 @@ fn latency(ms: Option<f64>) -> String {
         Some(ms) if ms < 10.0 => format!("{ms:.1}ms"),
         Some(ms) if ms < 1_000.0 => format!("{ms:.0}ms"),
         Some(ms) => format!("{:.1}s", ms / 1_000.0),
+    }
+}
+
+fn bytes(per_second: f64) -> String {
+    match per_second {
+        few if few < 1e3 => format!("{few:.0}"),
+        some if some < 1e6 => format!("{:.1} kB", some / 1e3),
+        many => format!("{:.1} MB", many / 1e6),
     }
 }
 

@@ -16,10 +16,36 @@ use super::reset;
 use crate::tunnel::{CHUNKS_PER_READ, RecvStream, ResetCode, SendStream, StreamError};
 
 /// Payload bytes, as seen from the socket that is named first.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counts {
-    pub(crate) read: u64,
-    pub(crate) written: u64,
+#[derive(Debug, Default)]
+pub(crate) struct Counts<'a> {
+    pub(crate) read: Passed<'a>,
+    pub(crate) written: Passed<'a>,
+}
+
+/// Bytes of one direction, counted as they pass: a flow may live for days.
+#[derive(Debug, Default)]
+pub(crate) struct Passed<'a> {
+    total: Cell<u64>,
+    /// Whoever else counts them.
+    also: Option<&'a Cell<u64>>,
+}
+
+impl<'a> Passed<'a> {
+    pub(crate) fn told_to(also: &'a Cell<u64>) -> Self {
+        Self { total: Cell::new(0), also: Some(also) }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total.get()
+    }
+
+    fn add(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.total.set(self.total.get() + bytes);
+        if let Some(also) = self.also {
+            also.set(also.get() + bytes);
+        }
+    }
 }
 
 /// Why a flow ended before both directions had.
@@ -55,18 +81,18 @@ pub(crate) async fn through(
     socket: &mut TcpStream,
     send: &mut SendStream,
     recv: &mut RecvStream,
-    counts: &mut Counts,
+    counts: &Counts<'_>,
 ) -> Result<(), Broken> {
     let (socket_ended, tunnel_ended) = (Cell::new(false), Cell::new(false));
     let (mut read, mut write) = socket.split();
     let outcome = tokio::try_join!(
         async {
-            to_tunnel(&mut read, send, &mut counts.read).await?;
+            to_tunnel(&mut read, send, &counts.read).await?;
             socket_ended.set(true);
             Ok::<_, Broken>(())
         },
         async {
-            to_socket(recv, &mut write, &mut counts.written).await?;
+            to_socket(recv, &mut write, &counts.written).await?;
             tunnel_ended.set(true);
             Ok(())
         },
@@ -87,13 +113,13 @@ pub(crate) async fn through(
 pub(crate) async fn between(
     client: &mut TcpStream,
     endpoint: &mut TcpStream,
-    counts: &mut Counts,
+    counts: &Counts<'_>,
 ) -> Result<(), Broken> {
     let (mut client_read, mut client_write) = client.split();
     let (mut endpoint_read, mut endpoint_write) = endpoint.split();
     let outcome = tokio::try_join!(
-        pass(&mut client_read, &mut endpoint_write, &mut counts.read),
-        pass(&mut endpoint_read, &mut client_write, &mut counts.written),
+        pass(&mut client_read, &mut endpoint_write, &counts.read),
+        pass(&mut endpoint_read, &mut client_write, &counts.written),
     );
     let Err(error) = outcome else { return Ok(()) };
     reset(client);
@@ -104,11 +130,11 @@ pub(crate) async fn between(
 async fn to_tunnel(
     socket: &mut ReadHalf<'_>,
     send: &mut SendStream,
-    count: &mut u64,
+    count: &Passed<'_>,
 ) -> Result<(), Broken> {
     let mut reader = Reader::default();
     while let Some(chunk) = reader.read(socket).await.map_err(Broken::Socket)? {
-        *count += chunk.len() as u64;
+        count.add(chunk.len());
         send.write_chunk(chunk).await.map_err(Broken::Tunnel)?;
     }
     send.finish().map_err(Broken::Tunnel)
@@ -117,12 +143,12 @@ async fn to_tunnel(
 async fn to_socket(
     recv: &mut RecvStream,
     socket: &mut WriteHalf<'_>,
-    count: &mut u64,
+    count: &Passed<'_>,
 ) -> Result<(), Broken> {
     let mut storage = vec![Bytes::new(); CHUNKS_PER_READ];
     while let Some(taken) = recv.read_chunks(&mut storage).await.map_err(Broken::Tunnel)? {
         let chunks = &mut storage[..taken];
-        *count += chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        count.add(chunks.iter().map(Bytes::len).sum());
         write_all(socket, chunks).await.map_err(Broken::Socket)?;
     }
     socket.shutdown().await.map_err(Broken::Socket)
@@ -157,10 +183,14 @@ async fn write_all(socket: &mut WriteHalf<'_>, mut chunks: &mut [Bytes]) -> io::
     Ok(())
 }
 
-async fn pass(from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, count: &mut u64) -> io::Result<()> {
+async fn pass(
+    from: &mut ReadHalf<'_>,
+    to: &mut WriteHalf<'_>,
+    count: &Passed<'_>,
+) -> io::Result<()> {
     let mut reader = Reader::default();
     while let Some(chunk) = reader.read(from).await? {
-        *count += chunk.len() as u64;
+        count.add(chunk.len());
         to.write_all(&chunk).await?;
     }
     to.shutdown().await

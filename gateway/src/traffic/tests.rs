@@ -22,7 +22,7 @@ fn count(traffic: &Traffic, name: &str, ended: Ended, latency_ms: u64) {
         caller: None,
     };
     let counter = traffic.counter(&between);
-    counter.ended(ended, Some(Duration::from_millis(latency_ms)));
+    counter.request_ended(ended, Duration::from_millis(latency_ms));
     counter.passed(1, 10);
 }
 

@@ -200,6 +200,39 @@ async fn a_drain_waits_for_the_flows_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn bytes_of_a_flow_are_counted_as_they_pass_and_the_flow_when_it_ends() {
+    local(async {
+        let mut world = World::new(&["east", "west"]);
+        let echo = Origin::echo().await;
+        world.serve("west", &echo);
+        world.start().await;
+        let mut client = world.connect("east").await;
+        client.write_all(b"begun").await.expect("writes");
+        let mut begun = [0; 5];
+        client.read_exact(&mut begun).await.expect("echoed");
+        let east = &world.gateways["east"];
+        let counted = || {
+            let now = std::time::Instant::now();
+            let report = east.worker.traffic().report(&[], &east.metrics.traffic, now);
+            let mut counts = rialto_types::traffic::Counts::default();
+            report.entries.iter().for_each(|entry| counts.merge(&entry.counts));
+            (counts.requests, counts.bytes_from_client, counts.bytes_to_client)
+        };
+        assert_eq!(counted(), (0, 5, 5), "the flow goes on");
+        assert_eq!(counted(), (0, 0, 0), "each byte is counted once");
+        client.shutdown().await.expect("half-closes");
+        read_all(&mut client).await.expect("an end");
+        let mut ended = counted();
+        while ended.0 == 0 {
+            tokio::task::yield_now().await;
+            ended = counted();
+        }
+        assert_eq!(ended, (1, 0, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_virtual_ip_is_listened_on_and_leads_to_the_service() {
     local(async {
         let mut world = World::new(&["east", "west"]);

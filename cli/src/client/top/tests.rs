@@ -32,6 +32,8 @@ fn each_flow_has_a_row_and_what_is_not_known_is_no_zero() {
         requests_per_second: 20.0,
         errors_per_second: 0.4,
         error_share: 0.02,
+        refused_per_second: 0.1,
+        bytes_per_second: 12_345.0,
         p50_ms: Some(2.04),
         p95_ms: Some(45.3),
         p99_ms: Some(1_234.0),
@@ -43,7 +45,7 @@ fn each_flow_has_a_row_and_what_is_not_known_is_no_zero() {
         flow("east", Some("books/ledger"), None, Some(Rates::default())),
         flow("east", None, None, Some(Rates::default())),
     ];
-    let text = super::flows(&traffic(flows, Some(Rates::default())), Style::default());
+    let traffic = traffic(flows, Some(Rates::default()));
     expect![[r#"
         FROM   SERVICE        TO         RPS   ERR   P50    P95   P99
         east   books/reviews  west       20.0  2.0%  2.0ms  45ms  1.2s
@@ -51,15 +53,23 @@ fn each_flow_has_a_row_and_what_is_not_known_is_no_zero() {
         east   books/ledger   (nowhere)  0.0   0.0%  –      –     –
         east   (others)       (nowhere)  0.0   0.0%  –      –     –
     "#]]
-    .assert_eq(&text);
+    .assert_eq(&super::flows(&traffic, Columns::Usual, Style::default()));
+    expect![[r#"
+        FROM   SERVICE        TO         RPS   ERR   P50    P95   P99   REFUSED  BYTES/S
+        east   books/reviews  west       20.0  2.0%  2.0ms  45ms  1.2s  0.1/s    12.3 kB
+        north  books/reviews  west       ?     ?     ?      ?     ?     ?        ?
+        east   books/ledger   (nowhere)  0.0   0.0%  –      –     –     0.0/s    0
+        east   (others)       (nowhere)  0.0   0.0%  –      –     –     0.0/s    0
+    "#]]
+    .assert_eq(&super::flows(&traffic, Columns::All, Style::default()));
 }
 
 #[test]
 fn nothing_is_told_from_not_known() {
     let style = Style::default();
-    let nothing = super::flows(&traffic(vec![], Some(Rates::default())), style);
+    let nothing = super::flows(&traffic(vec![], Some(Rates::default())), Columns::Usual, style);
     assert_eq!(nothing, "nothing was carried in the last 30s\n");
-    let not_known = super::flows(&traffic(vec![], None), style);
+    let not_known = super::flows(&traffic(vec![], None), Columns::Usual, style);
     assert_eq!(not_known, "not known: no gateway has reported in the last 6s\n");
 }
 
