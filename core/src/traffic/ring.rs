@@ -27,12 +27,12 @@ pub struct Rings {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ring {
     pub(super) intervals: VecDeque<Arc<Interval>>,
-    /// Where the zero of the gateway's clock lies on ours, by epoch, as far as the least delayed
-    /// report shows it.
-    zeros: BTreeMap<u64, Instant>,
-    epoch: Option<u64>,
     entries: usize,
 }
+
+/// Where the zero of a gateway's clock lies on ours, by epoch.
+#[derive(Debug, Default)]
+pub(super) struct Zeros(BTreeMap<u64, Instant>);
 
 /// One report in the form in which it is kept.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(super) struct Interval {
     position: u64,
     pub(super) epoch: u64,
     pub(super) end: Duration,
+    /// Where the zero of the gateway's clock lies on ours if this report came without delay.
+    zero: Instant,
     pub(super) span: Duration,
     pub(super) entries: Box<[Kept]>,
     pub(super) links: Box<[Link]>,
@@ -105,24 +107,25 @@ impl Rings {
     /// What came after `position`, in the order in which it came, up to about so many bytes.
     pub fn since(&self, position: u64, bytes_max: usize, now: Instant) -> Page {
         let newer = self.rings.iter().flat_map(|(gateway, ring)| {
+            let zeros = ring.zeros();
             let newer = ring.intervals.iter().rev();
             let newer = newer.take_while(|interval| interval.position > position);
-            newer.map(move |interval| (interval.position, gateway, ring, interval))
+            newer.map(move |held| (held.position, gateway, zeros.end_of(held), held))
         });
         let mut newer: Vec<_> = newer.collect();
         newer.sort_unstable_by_key(|(position, ..)| *position);
         let mut page = Page { told: Vec::new(), position, more: false };
         let mut bytes = 0;
-        for (position, gateway, ring, interval) in newer {
+        for (position, gateway, end, interval) in newer {
             if bytes >= bytes_max {
                 page.more = true;
                 break;
             }
             bytes += interval.bytes();
             page.position = position;
-            let age = ring.end_of(interval).map(|end| now.saturating_duration_since(end));
-            let (gateway, age) = (gateway.clone(), age.unwrap_or_default());
-            page.told.push(Told { gateway, age, report: interval.to_report() });
+            let age = end.map(|end| now.saturating_duration_since(end)).unwrap_or_default();
+            let (gateway, report) = (gateway.clone(), interval.to_report());
+            page.told.push(Told { gateway, age, report });
         }
         if !page.more {
             page.position = self.position;
@@ -145,9 +148,9 @@ impl Rings {
             return Err(Refused::TooManyGateways);
         }
         let ring = self.rings.entry(gateway).or_default();
-        ring.admit(report.epoch, Duration::from_millis(report.end_ms), ended)?;
+        let zero = ring.admit(report.epoch, Duration::from_millis(report.end_ms), ended)?;
         self.position += 1;
-        ring.push(Interval::new(report, self.position, &mut self.keys));
+        ring.push(Interval::new(report, self.position, zero, &mut self.keys));
         while ring.entries > limits::TRAFFIC_RING_ENTRIES_MAX {
             ring.pop();
         }
@@ -159,7 +162,11 @@ impl Rings {
     fn sweep(&mut self, now: Instant) {
         self.swept = now;
         for ring in self.rings.values_mut() {
-            while ring.oldest_end().is_some_and(|end| now.saturating_duration_since(end) > PAST) {
+            let zeros = ring.zeros();
+            let is_past = |interval: &Interval| {
+                zeros.end_of(interval).is_none_or(|end| now.saturating_duration_since(end) > PAST)
+            };
+            while ring.intervals.front().is_some_and(|oldest| is_past(oldest)) {
                 ring.pop();
             }
         }
@@ -180,20 +187,17 @@ impl Rings {
 
 impl Ring {
     /// Checks that an interval that ends at `end` of the gateway's clock follows what is held, and
-    /// learns from `ended` where that clock stands.
-    fn admit(&mut self, epoch: u64, end: Duration, ended: Instant) -> Result<(), Refused> {
-        let zero = ended.checked_sub(end).ok_or(Refused::OutOfOrder)?;
-        if self.epoch == Some(epoch) {
-            if self.intervals.back().is_some_and(|last| last.epoch == epoch && last.end >= end) {
-                return Err(Refused::OutOfOrder);
-            }
-        } else if self.zeros.contains_key(&epoch) {
+    /// says where that clock's zero is if the interval was over only at `ended`.
+    fn admit(&self, epoch: u64, end: Duration, ended: Instant) -> Result<Instant, Refused> {
+        let follows = match self.intervals.back() {
+            Some(last) if last.epoch == epoch => last.end < end,
+            Some(_) => self.intervals.iter().all(|held| held.epoch != epoch),
+            None => true,
+        };
+        if !follows {
             return Err(Refused::OutOfOrder);
         }
-        self.epoch = Some(epoch);
-        let held = self.zeros.entry(epoch).or_insert(zero);
-        *held = zero.min(*held);
-        Ok(())
+        ended.checked_sub(end).ok_or(Refused::OutOfOrder)
     }
 
     fn push(&mut self, interval: Interval) {
@@ -205,24 +209,29 @@ impl Ring {
     fn pop(&mut self) -> usize {
         let Some(oldest) = self.intervals.pop_front() else { return 0 };
         self.entries -= oldest.entries.len();
-        let next = self.intervals.front().map(|next| next.epoch).or(self.epoch);
-        if next != Some(oldest.epoch) {
-            self.zeros.remove(&oldest.epoch);
-        }
         oldest.entries.len()
     }
 
-    pub(super) fn end_of(&self, interval: &Interval) -> Option<Instant> {
-        self.zeros.get(&interval.epoch)?.checked_add(interval.end)
+    /// Of each numbering the least delayed report shows its clock best. Only those that are held
+    /// are asked: over days two clocks drift apart.
+    pub(super) fn zeros(&self) -> Zeros {
+        let mut zeros = Zeros::default();
+        for interval in &self.intervals {
+            let zero = zeros.0.entry(interval.epoch).or_insert(interval.zero);
+            *zero = interval.zero.min(*zero);
+        }
+        zeros
     }
+}
 
-    fn oldest_end(&self) -> Option<Instant> {
-        self.end_of(self.intervals.front()?)
+impl Zeros {
+    pub(super) fn end_of(&self, interval: &Interval) -> Option<Instant> {
+        self.0.get(&interval.epoch)?.checked_add(interval.end)
     }
 }
 
 impl Interval {
-    fn new(report: Report, position: u64, keys: &mut BTreeSet<Arc<Key>>) -> Self {
+    fn new(report: Report, position: u64, zero: Instant, keys: &mut BTreeSet<Arc<Key>>) -> Self {
         let mut entries: Vec<Kept> = Vec::with_capacity(report.entries.len() + 1);
         for Entry { key, counts } in report.entries {
             let key = match keys.get(&key) {
@@ -242,6 +251,7 @@ impl Interval {
             position,
             epoch: report.epoch,
             end: Duration::from_millis(report.end_ms),
+            zero,
             span: Duration::from_millis(report.span_ms),
             entries: entries.into(),
             links: report.links.into(),

@@ -256,6 +256,20 @@ fn beyond_the_bound_the_past_grows_shorter() {
 }
 
 #[test]
+fn a_clock_that_runs_slow_for_hours_makes_nobody_silent() {
+    let mut world = World::new(&["east/one"]);
+    for number in 1..=10_000_u64 {
+        world.step += 1;
+        // A thousandth too slow: ten of these 20,000 seconds are lost by the end.
+        let slow = Report { end_ms: number * 1_998, ..report(1, 0, Vec::new()) };
+        world.rings.push(gateway("east/one"), slow, world.now()).expect("in order");
+    }
+    let window = world.window();
+    assert_eq!(texts(window.gaps()), Vec::<&str>::new());
+    assert_eq!(newest(&window.series(|_| true), 3), "0.0 0.0 0.0");
+}
+
+#[test]
 fn links_tell_round_trip_and_loss() {
     let mut world = World::new(&["east/one"]);
     let link = |sent, lost, connections| Link {

@@ -63,8 +63,9 @@ impl Window {
         let mut merged: BTreeMap<&Gateway, Vec<Placed>> = BTreeMap::new();
         for rings in sources.rings {
             for (gateway, ring) in &rings.rings {
+                let zeros = ring.zeros();
                 let placed = ring.intervals.iter().filter_map(|interval| {
-                    let age = now.saturating_duration_since(ring.end_of(interval)?);
+                    let age = now.saturating_duration_since(zeros.end_of(interval)?);
                     (age < PAST).then(|| Placed { age, interval: Arc::clone(interval) })
                 });
                 merged.entry(gateway).or_default().extend(placed);
