@@ -7,10 +7,15 @@ RIALTO := target/release/rialto
 
 # Debian packages: the demo prints commands that use the first; the tests start the second as well.
 DEMO_PACKAGES := curl bind9-dnsutils iproute2
-TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3
+TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3 chromium
+
+# The web page is built before the binary, which carries it. Only the tests insist on it.
+NPM := npm --prefix ui
+UI_SOURCES := api/openapi.json ui/index.html ui/vite.config.ts \
+  $(shell find ui/src ui/build -type f ! -name api.gen.ts)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check build image-root setup-demo setup-test
+.PHONY: help demo test test-rust test-page bench check build image-root ui page setup-demo setup-test
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,27 +23,52 @@ help: ## what can be made
 demo: setup-demo build ## set up, then a whole federation on this machine
 	$(RIALTO) demo $(ARGS)
 
-test: setup-test ## set up, then every test
+test: setup-test ui ## set up, then every test
+	@$(MAKE) --no-print-directory --keep-going test-rust test-page
+
+test-rust:
 	$(CARGO) test $(WORKSPACE) --no-fail-fast
+
+test-page:
+	$(NPM) test
+	$(NPM) run e2e:alone
 
 check: ## formatting and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- -D warnings
+	@if [ -d ui/node_modules ]; then $(NPM) run check; fi
 
 bench: build ## beside other proxies, where BENCH names the benchmark kit's folder
 	RIALTO_BIN=$(CURDIR)/$(RIALTO) deploy/bench/run.sh $(ARGS)
 
-build: ## the release binary, target/release/rialto
+build: page ## the release binary, target/release/rialto, with the web page if npm is there
 	$(CARGO) build $(WORKSPACE) --release
 
 image-root: build ## the image's content as a folder, target/image-root
 	deploy/image-root.sh $(RIALTO) target/image-root
 
+ui: ui/dist/index.html ## the web page, ui/dist
+
+page:
+	@if $(has_node); then $(MAKE) --no-print-directory ui; \
+	else echo "without the web page: $(node_missing)" >&2; fi
+
+ui/node_modules/.package-lock.json: ui/package.json ui/package-lock.json
+	$(NPM) ci
+
+ui/dist/index.html: ui/node_modules/.package-lock.json $(UI_SOURCES)
+	$(NPM) run build
+
 setup-demo:
 	@$(call install,$(DEMO_PACKAGES))
 
 setup-test:
+	@$(has_node) || { echo "$(node_missing)" >&2; exit 1; }
 	@$(call install,$(TEST_PACKAGES))
+
+node_missing := Node.js 20.19 or newer with npm is missing (nodejs.org; Debian 13 has it)
+has_node := command -v npm >/dev/null && node -e \
+  'const [major, minor] = process.versions.node.split("."); process.exit(major * 100 + +minor < 2019 ? 1 : 0)'
 
 # Installs what is missing when root; names it and stops when not; leaves other systems alone.
 define install

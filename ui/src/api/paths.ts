@@ -1,0 +1,27 @@
+// Paths of views: the part after /api/v1/views/, with its query. Equal wishes give equal paths,
+// because the path is the key under which a view is kept and streamed.
+
+export type Wishes = Record<string, string | number | undefined>;
+
+export function viewPath(path: string, wishes: Wishes = {}): string {
+  const query = new URLSearchParams();
+  for (const name of Object.keys(wishes).sort()) {
+    const value = wishes[name];
+    if (value !== undefined && value !== '') query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text === '' ? path : `${path}?${text}`;
+}
+
+export const views = {
+  overview: () => 'overview',
+  services: (wishes: Wishes) => viewPath('services', wishes),
+  service: (namespace: string, name: string, cluster?: string) =>
+    viewPath(`namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`, {
+      cluster,
+    }),
+  clusters: () => 'clusters',
+  cluster: (name: string) => `clusters/${encodeURIComponent(name)}`,
+  topology: (wishes: Wishes) => viewPath('topology', wishes),
+  changes: (wishes: Wishes) => viewPath('changes', wishes),
+};

@@ -1,0 +1,372 @@
+import { Button } from '@mantine/core';
+import { getRouteApi } from '@tanstack/react-router';
+import { Suspense, lazy } from 'react';
+import { views } from '../api/paths';
+import type { ServicePage } from '../api/views';
+import { milliseconds, perSecond } from '../format';
+import { useView } from '../live/live';
+import { ChangeList } from '../parts/changes';
+import { LatencyChart, TrafficChart } from '../parts/chart';
+import { Copyable } from '../parts/command';
+import { Absent, Age, ErrorShare, RateFigures, ShareBar } from '../parts/figures';
+import { Glyph, LevelMark } from '../parts/level';
+import { ClusterLink, RefLink } from '../parts/links';
+import { Empty, Gaps, Loading, Note, Panel, ProblemNote, TableBox } from '../parts/panel';
+import { PageHead } from '../parts/shell';
+import { Explain } from './explain';
+import './pages.css';
+
+const ShiftDialog = lazy(() => import('./shift'));
+const route = getRouteApi('/services/$namespace/$name');
+
+export function ServicePageView() {
+  const { namespace, name } = route.useParams();
+  const { act } = route.useSearch();
+  const navigate = route.useNavigate();
+  const { data, problem, at, isPrevious } = useView<ServicePage>(views.service(namespace, name));
+  const title = `${namespace}/${name}`;
+  const page =
+    isPrevious && data && (data.row.name !== name || data.row.namespace !== namespace)
+      ? undefined
+      : data;
+  const setAct = (next: 'shift' | undefined) =>
+    void navigate({ search: { act: next }, replace: true });
+
+  return (
+    <>
+      <PageHead
+        name={title}
+        title={
+          <>
+            <span>
+              <span className="dim">{namespace}/</span>
+              {name}
+            </span>
+            {page?.row.workspace != null && <span className="tag">{page.row.workspace}</span>}
+            {page && <LevelMark level={page.row.level} text={page.row.text} />}
+          </>
+        }
+      >
+        {page?.shift && <Button onClick={() => setAct('shift')}>Shift traffic…</Button>}
+      </PageHead>
+      {problem && <ProblemNote problem={problem} hasRetry={!page} />}
+      {!page && !problem && <Loading label={title} rows={16} />}
+      {page && (
+        <>
+          <Gaps gaps={page.gaps} />
+          {page.conflicts.map((conflict) => (
+            <Note key={conflict} level="degraded" title={conflict} />
+          ))}
+          <div className="two">
+            <div className="column">
+              <Panel title="Traffic" note="last 30 s, from all clusters">
+                <div className="stack" style={{ gap: 14 }}>
+                  <RateFigures
+                    rates={page.traffic.now}
+                    remoteShare={page.row.remoteShare ?? null}
+                  />
+                  <TrafficChart series={page.traffic.series} at={at} />
+                  <LatencyChart series={page.traffic.series} at={at} />
+                </div>
+              </Panel>
+              <Callers page={page} />
+            </div>
+            <div className="column">
+              <Facts page={page} />
+              <Endpoints page={page} at={at} />
+              <Routes page={page} />
+              <Failover page={page} />
+            </div>
+            <div className="column">
+              <Access page={page} />
+              <Explain page={page} />
+              <Panel title="Changes" isFlush note="that touch this service">
+                <ChangeList changes={page.changes} at={at} />
+              </Panel>
+            </div>
+          </div>
+          {act === 'shift' && page.shift && (
+            <Suspense fallback={null}>
+              <ShiftDialog page={page} onClose={() => setAct(undefined)} />
+            </Suspense>
+          )}
+        </>
+      )}
+    </>
+  );
+}
+
+function Facts({ page }: { page: ServicePage }) {
+  return (
+    <Panel title="Name and address">
+      <dl className="facts">
+        <dt>Name</dt>
+        <dd>
+          <Copyable text={page.dnsName} what="the DNS name" />
+        </dd>
+        <dt>Ports</dt>
+        <dd>{page.row.ports}</dd>
+        {page.virtualIps.map(({ cluster, addresses }) => (
+          <VirtualIp key={cluster} cluster={cluster} addresses={addresses} />
+        ))}
+      </dl>
+    </Panel>
+  );
+}
+
+function VirtualIp({ cluster, addresses }: { cluster: string; addresses: string[] }) {
+  return (
+    <>
+      <dt>Virtual IP in {cluster}</dt>
+      <dd className="row">
+        {addresses.length === 0 ? (
+          <span className="dim">none</span>
+        ) : (
+          addresses.map((address) => (
+            <Copyable key={address} text={address} what={`the address in ${cluster}`} />
+          ))
+        )}
+      </dd>
+    </>
+  );
+}
+
+function Endpoints({ page, at }: { page: ServicePage; at: number }) {
+  return (
+    <Panel title="Where it lives" isFlush>
+      {page.endpoints.length === 0 ? (
+        <Empty title="No cluster has it">
+          <p>No agent reports endpoints for it now.</p>
+        </Empty>
+      ) : (
+        <TableBox label="Where it lives">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Cluster</th>
+                <th scope="col" className="number">
+                  Port
+                </th>
+                <th scope="col" className="number">
+                  Healthy
+                </th>
+                <th scope="col">Exported</th>
+                <th scope="col" className="number">
+                  Said
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {page.endpoints.map((one) => (
+                <tr key={`${one.cluster}/${one.port}`}>
+                  <td>
+                    <ClusterLink name={one.cluster} />
+                  </td>
+                  <td className="number">{one.port}</td>
+                  <td className="number">
+                    {one.healthy == null || one.total == null ? (
+                      <span className="dim">not known</span>
+                    ) : (
+                      `${one.healthy} of ${one.total}`
+                    )}
+                  </td>
+                  <td>
+                    {one.exported ? (
+                      <>
+                        yes
+                        {one.exportedBy != null && (
+                          <span className="dim">, by {one.exportedBy}</span>
+                        )}
+                      </>
+                    ) : (
+                      <span className="dim">no</span>
+                    )}
+                  </td>
+                  <td className="number dim">
+                    {one.ageMs == null ? (
+                      <Absent why="not known since when" />
+                    ) : (
+                      <Age ms={one.ageMs} at={at} />
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </TableBox>
+      )}
+    </Panel>
+  );
+}
+
+function Routes({ page }: { page: ServicePage }) {
+  return (
+    <Panel title="Routes" note="who gets which share">
+      <div className="stack" style={{ gap: 14 }}>
+        {page.routes.map((route_) => (
+          <div key={`${route_.kind}/${route_.name}`} className="stack">
+            <h3>
+              {route_.default ? (
+                'Default'
+              ) : (
+                <RefLink
+                  of={{ kind: route_.kind, namespace: page.row.namespace, name: route_.name }}
+                />
+              )}
+            </h3>
+            {route_.rules.map((rule, index) => (
+              <div key={index} className="stack" style={{ gap: 6 }}>
+                <p className="matches dim">
+                  {rule.matches.length === 0 ? 'every request' : rule.matches.join(' or ')}
+                </p>
+                <ul className="backends">
+                  {rule.backends.map((backend) => (
+                    <li key={backend.name}>
+                      <span className="wrap">
+                        {backend.name} <span className="dim small">weight {backend.weight}</span>
+                      </span>
+                      <ShareBar value={backend.share} label={backend.name} />
+                      <span className="number dim small" style={{ minWidth: '9ch' }}>
+                        {backend.rates ? (
+                          perSecond(backend.rates.requestsPerSecond)
+                        ) : (
+                          <Absent why="no gateway reported" />
+                        )}
+                      </span>
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            ))}
+          </div>
+        ))}
+      </div>
+    </Panel>
+  );
+}
+
+function Failover({ page }: { page: ServicePage }) {
+  return (
+    <Panel
+      title="Failover"
+      note={
+        page.failover.policy ? (
+          <>
+            by <RefLink of={page.failover.policy} />
+          </>
+        ) : (
+          'no policy: the order of the bridge'
+        )
+      }
+    >
+      <div className="ladder">
+        {page.failover.perCluster.length === 0 && <p className="dim">No cluster calls it yet.</p>}
+        {page.failover.perCluster.map(({ from, order }) => (
+          <div key={from}>
+            <h3>
+              Callers in <ClusterLink name={from} />
+            </h3>
+            <ol>
+              {order.map((one, index) => (
+                <li key={one.cluster}>
+                  <Glyph level={one.level} />
+                  <span className="wrap">
+                    <span className="dim">{index + 1}. </span>
+                    {one.cluster}
+                  </span>
+                  <ShareBar value={one.share} label={`${from} to ${one.cluster}`} />
+                  <span className="dim small wrap">{one.why}</span>
+                </li>
+              ))}
+            </ol>
+          </div>
+        ))}
+      </div>
+    </Panel>
+  );
+}
+
+function Callers({ page }: { page: ServicePage }) {
+  return (
+    <Panel title="Who calls it" note="last 30 s" isFlush>
+      {page.callers.length === 0 ? (
+        <Empty title="No call in the last 30 seconds">
+          <p>
+            Callers appear here with their identity once they call by the name or the virtual IP.
+          </p>
+        </Empty>
+      ) : (
+        <TableBox label="Who calls it">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Caller</th>
+                <th scope="col">From</th>
+                <th scope="col">Served by</th>
+                <th scope="col" className="number">
+                  Requests
+                </th>
+                <th scope="col" className="number">
+                  Errors
+                </th>
+                <th scope="col" className="number">
+                  p95
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {page.callers.map((caller) => (
+                <tr key={`${caller.identity}/${caller.cluster}/${caller.destination}`}>
+                  <td className="wrap">
+                    <span title={caller.identity ?? undefined}>{caller.text}</span>
+                  </td>
+                  <td>{caller.cluster}</td>
+                  <td>
+                    {caller.destination}
+                    {caller.destination !== caller.cluster && <span className="dim"> ⇄</span>}
+                  </td>
+                  <td className="number">{perSecond(caller.rates.requestsPerSecond)}</td>
+                  <td className="number">
+                    <ErrorShare rates={caller.rates} />
+                  </td>
+                  <td className="number">
+                    {caller.rates.p95Ms == null ? (
+                      <Absent why="no requests to measure" />
+                    ) : (
+                      milliseconds(caller.rates.p95Ms)
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </TableBox>
+      )}
+    </Panel>
+  );
+}
+
+function Access({ page }: { page: ServicePage }) {
+  const { access } = page;
+  return (
+    <Panel title="Who may call it" note={access.open ? 'open' : 'restricted'}>
+      <div className="stack" style={{ gap: 10 }}>
+        <p>{access.text}</p>
+        {access.policies.map((policy) => (
+          <div key={policy.ref.name} className="stack" style={{ gap: 4 }}>
+            <h3>
+              <span className="tag">{policy.action}</span> <RefLink of={policy.ref} />
+            </h3>
+            <ul className="stack" style={{ gap: 2 }}>
+              {policy.rules.map((rule) => (
+                <li key={rule} className="wrap">
+                  {rule}
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
+      </div>
+    </Panel>
+  );
+}

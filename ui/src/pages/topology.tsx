@@ -1,0 +1,358 @@
+import { Button, NativeSelect, SegmentedControl } from '@mantine/core';
+import { Link, getRouteApi } from '@tanstack/react-router';
+import { Suspense, lazy, useCallback } from 'react';
+import { views } from '../api/paths';
+import type { Level, Services, Topology } from '../api/views';
+import { perSecond } from '../format';
+import { COUNTED, WORDS } from '../health';
+import { useKeys } from '../keys';
+import { useView } from '../live/live';
+import { RateFigures } from '../parts/figures';
+import { LevelMark, ProportionsBar } from '../parts/level';
+import { ClusterLink, ServiceLink } from '../parts/links';
+import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
+import { PageHead } from '../parts/shell';
+import { Tables } from '../topology/tables';
+import { SearchField } from './services';
+import '../topology/topology.css';
+import './pages.css';
+
+const Graph = lazy(() => import('../topology/graph'));
+const route = getRouteApi('/topology');
+const FLOWS_SHOWN = 8;
+const BAD_SHOWN = 10;
+
+export function TopologyPage() {
+  const wishes = route.useSearch();
+  const navigate = route.useNavigate();
+  const { data, problem, at } = useView<Topology>(
+    views.topology({
+      search: wishes.search,
+      cluster: wishes.cluster,
+      workspace: wishes.workspace,
+      level: wishes.level,
+      group: wishes.group,
+    }),
+  );
+  const facets = useView<Services>(views.services({ limit: 1 })).data?.facets;
+  const set = useCallback(
+    (change: Partial<typeof wishes>) =>
+      void navigate({ search: (before) => ({ ...before, ...change }), replace: true }),
+    [navigate],
+  );
+  const isTable = wishes.show === 'table';
+  useKeys({ v: () => set({ show: isTable ? undefined : 'table' }) });
+
+  const onSelect = useCallback((node: string | undefined) => set({ node }), [set]);
+  const onOpen = useCallback(
+    (id: string) => {
+      if (id.startsWith('@'))
+        return void navigate({ to: '/clusters/$name', params: { name: id.slice(1) } });
+      const node = data?.clusters.flatMap(({ nodes }) => nodes).find((one) => one.id === id);
+      if (node?.kind === 'service' && node.namespace && node.name)
+        void navigate({
+          to: '/services/$namespace/$name',
+          params: { namespace: node.namespace, name: node.name },
+          search: {},
+        });
+      else if (node)
+        set({
+          workspace: node.workspace ?? undefined,
+          cluster: id.split('/')[0],
+          group: 'none',
+          node: undefined,
+        });
+    },
+    [data, navigate, set],
+  );
+
+  return (
+    <>
+      <PageHead title="Topology" name="Topology">
+        <div className="row">
+          <p className="dim" role="status">
+            {data?.sentence ?? ' '}
+          </p>
+          <SegmentedControl
+            aria-label="Show as"
+            value={isTable ? 'table' : 'graph'}
+            onChange={(show) => set({ show: show === 'table' ? 'table' : undefined })}
+            data={[
+              { value: 'graph', label: 'Graph' },
+              { value: 'table', label: 'Table' },
+            ]}
+          />
+        </div>
+      </PageHead>
+      <div className="filters" role="search" aria-label="Filter of the map">
+        <SearchField
+          label="Search"
+          placeholder="Words of names (f)"
+          value={wishes.search ?? ''}
+          onSearch={(search) => set({ search: search || undefined })}
+        />
+        <NativeSelect
+          label="Cluster"
+          value={wishes.cluster ?? ''}
+          onChange={(event) => set({ cluster: event.currentTarget.value || undefined })}
+          data={[
+            { value: '', label: 'All clusters' },
+            ...(facets?.clusters ?? []).map(({ name }) => name),
+          ]}
+        />
+        <NativeSelect
+          label="Workspace"
+          value={wishes.workspace ?? ''}
+          onChange={(event) => set({ workspace: event.currentTarget.value || undefined })}
+          data={[
+            { value: '', label: 'All workspaces' },
+            ...(facets?.workspaces ?? []).map(({ name }) => name),
+          ]}
+        />
+        <NativeSelect
+          label="Health"
+          value={wishes.level ?? ''}
+          onChange={(event) =>
+            set({ level: (event.currentTarget.value || undefined) as typeof wishes.level })
+          }
+          data={[
+            { value: '', label: 'Any' },
+            ...COUNTED.map((level) => ({ value: level, label: WORDS[level] })),
+          ]}
+        />
+        <NativeSelect
+          label="Show"
+          value={wishes.group ?? ''}
+          onChange={(event) =>
+            set({ group: (event.currentTarget.value || undefined) as typeof wishes.group })
+          }
+          data={[
+            { value: '', label: 'Grouped when many' },
+            { value: 'none', label: 'Services' },
+            { value: 'workspace', label: 'Workspaces' },
+          ]}
+        />
+      </div>
+      {problem && <ProblemNote problem={problem} hasRetry={!data} />}
+      {data && <Gaps gaps={data.gaps} />}
+      {!data && !problem && <Loading label="the map" rows={18} />}
+      {data && data.clusters.length === 0 && (
+        <Empty title="Nothing to draw">
+          <p>
+            No cluster{' '}
+            {wishes.search || wishes.cluster || wishes.workspace || wishes.level
+              ? 'has a service that fits the filter.'
+              : 'has joined yet.'}
+          </p>
+          <div>
+            <Button variant="default" onClick={() => void navigate({ search: {}, replace: true })}>
+              Clear the filter
+            </Button>
+          </div>
+        </Empty>
+      )}
+      {data &&
+        data.clusters.length > 0 &&
+        (isTable ? (
+          <Tables topology={data} at={at} />
+        ) : (
+          <div className="map-frame">
+            <Suspense fallback={<div className="map" role="status" aria-label="Loading the map" />}>
+              <Graph topology={data} selected={wishes.node} onSelect={onSelect} onOpen={onOpen} />
+            </Suspense>
+            {wishes.node === undefined ? (
+              <Legend topology={data} onSelect={onSelect} />
+            ) : (
+              <Selected
+                topology={data}
+                id={wishes.node}
+                onOpen={onOpen}
+                onClose={() => onSelect(undefined)}
+              />
+            )}
+          </div>
+        ))}
+    </>
+  );
+}
+
+const LINES: [Level, string][] = [
+  ['healthy', 'requests flow, no trouble'],
+  ['degraded', 'errors, or packets lost'],
+  ['failing', 'failing'],
+  ['unknown', 'nobody reports'],
+];
+
+/** What the signs mean, and what is worth a look while nothing is selected. */
+function Legend({ topology, onSelect }: { topology: Topology; onSelect: (id: string) => void }) {
+  const bad = topology.clusters.flatMap((cluster) =>
+    cluster.nodes
+      .filter(({ level }) => level === 'failing' || level === 'degraded')
+      .map((node) => ({ node, cluster: cluster.name })),
+  );
+  return (
+    <aside className="panel map-panel" aria-label="Worth a look">
+      <div className="panel-head">
+        <h2>Worth a look</h2>
+      </div>
+      <div className="panel-body stack" style={{ gap: 12 }}>
+        {bad.length === 0 && <p className="dim">Nothing here fails or is degraded.</p>}
+        <ul className="stack" style={{ gap: 4 }}>
+          {bad.slice(0, BAD_SHOWN).map(({ node, cluster }) => (
+            <li key={node.id}>
+              <Button
+                variant="subtle"
+                size="compact-sm"
+                justify="start"
+                leftSection={<LevelMark level={node.level} text={null} />}
+                onClick={() => onSelect(node.id)}
+              >
+                {node.label} @{cluster}
+              </Button>
+            </li>
+          ))}
+        </ul>
+        {bad.length > BAD_SHOWN && (
+          <p className="dim">and {bad.length - BAD_SHOWN} more: filter by health</p>
+        )}
+        <h3>Lines</h3>
+        <ul className="map-legend small">
+          <li>
+            <svg width="34" height="8" className="map-lines-sample" aria-hidden="true">
+              <path className="trunk" data-level="healthy" d="M1,4L33,4" />
+            </svg>
+            between clusters: rate, round trip, loss
+          </li>
+          {LINES.map(([level, text]) => (
+            <li key={level}>
+              <svg width="34" height="8" className="map-lines-sample" aria-hidden="true">
+                <path data-level={level} d="M1,4L33,4" />
+              </svg>
+              {text}
+            </li>
+          ))}
+        </ul>
+        <p className="small dim">
+          Calls from cluster to cluster are drawn one by one for what is selected. Double click, or
+          Enter, opens.
+        </p>
+      </div>
+    </aside>
+  );
+}
+
+function Selected({
+  topology,
+  id,
+  onOpen,
+  onClose,
+}: {
+  topology: Topology;
+  id: string;
+  onOpen: (id: string) => void;
+  onClose: () => void;
+}) {
+  const cluster = topology.clusters.find(
+    ({ name, nodes }) => id === `@${name}` || nodes.some((node) => node.id === id),
+  );
+  if (!cluster) return null;
+  const node = cluster.nodes.find((one) => one.id === id);
+  const name = (other: string) => {
+    const found = topology.clusters.flatMap(({ name: of, nodes }) =>
+      nodes.filter((one) => one.id === other).map((one) => `${one.label} @${of}`),
+    )[0];
+    return found ?? `other callers @${other}`;
+  };
+  const flows = (edges: Topology['edges'], end: 'from' | 'to') => (
+    <ul className="map-flows">
+      {edges.slice(0, FLOWS_SHOWN).map((edge) => (
+        <li key={edge[end]}>
+          <span className="wrap">{name(edge[end])}</span>
+          <span className="number">{perSecond(edge.rates.requestsPerSecond)}</span>
+        </li>
+      ))}
+      {edges.length > FLOWS_SHOWN && <li className="dim">and {edges.length - FLOWS_SHOWN} more</li>}
+      {edges.length === 0 && <li className="dim">none in the last 30 s</li>}
+    </ul>
+  );
+  return (
+    <aside className="panel map-panel" aria-label="Selection">
+      <div className="panel-head">
+        <h2 className="panel-title">
+          {node ? (
+            node.namespace != null && node.name != null ? (
+              <ServiceLink namespace={node.namespace} name={node.name} cluster={cluster.name} />
+            ) : (
+              <span className="strong">
+                {node.label} @{cluster.name}
+              </span>
+            )
+          ) : (
+            <ClusterLink name={cluster.name} />
+          )}
+        </h2>
+        <Button variant="subtle" size="compact-xs" onClick={onClose}>
+          Let go
+        </Button>
+      </div>
+      <div className="panel-body stack" style={{ gap: 12 }}>
+        <LevelMark level={node?.level ?? cluster.level} text={node ? undefined : cluster.text} />
+        {(!node || node.kind === 'workspace') && (
+          <ProportionsBar of={node?.services ?? cluster.services} />
+        )}
+        {node && (
+          <>
+            <RateFigures rates={node.rates} />
+            <h3>Called by</h3>
+            {flows(
+              topology.edges.filter((edge) => edge.to === id),
+              'from',
+            )}
+            <h3>Calls</h3>
+            {flows(
+              topology.edges.filter((edge) => edge.from === id),
+              'to',
+            )}
+          </>
+        )}
+        {!node && (
+          <>
+            <h3>Links</h3>
+            <ul className="map-flows">
+              {topology.links
+                .filter((link) => link.from === cluster.name || link.to === cluster.name)
+                .slice(0, 12)
+                .map((link) => (
+                  <li key={`${link.from}/${link.to}`}>
+                    <span>
+                      {link.from} → {link.to}
+                    </span>
+                    <span className="dim">{link.text}</span>
+                  </li>
+                ))}
+            </ul>
+          </>
+        )}
+        <div className="row">
+          <Button variant="default" onClick={() => onOpen(id)}>
+            {node?.kind === 'workspace' ? 'Show its services' : 'Open'}
+          </Button>
+          {!node && (
+            <Button
+              variant="default"
+              renderRoot={(props) => (
+                <Link
+                  to="/topology"
+                  search={(before) => ({ ...before, cluster: cluster.name, node: undefined })}
+                  {...props}
+                />
+              )}
+            >
+              Only this cluster
+            </Button>
+          )}
+        </div>
+      </div>
+    </aside>
+  );
+}

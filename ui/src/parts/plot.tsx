@@ -1,0 +1,115 @@
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { useEffect, useRef } from 'react';
+import { useColorScheme } from '@mantine/hooks';
+import { CHART_HEIGHT, type Line } from './chart';
+
+/** Colours are read from the page, because a canvas knows no custom properties. */
+function colorOf(element: Element, color: string): string {
+  const name = /^var\((--[a-z-]+)\)$/.exec(color)?.[1];
+  return name === undefined ? color : getComputedStyle(element).getPropertyValue(name).trim();
+}
+
+function data(lines: Line[], stepMs: number, end: number): uPlot.AlignedData {
+  const length = Math.max(...lines.map(({ values }) => values.length));
+  const times = Array.from({ length }, (_, index) => (end - (length - 1 - index) * stepMs) / 1000);
+  return [times, ...lines.map(({ values }) => values)];
+}
+
+const TIME = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+});
+
+function timeOfDay(seconds: number): string {
+  return TIME.format(seconds * 1000);
+}
+
+export default function Plot({
+  lines,
+  stepMs,
+  end,
+  format,
+}: {
+  lines: Line[];
+  stepMs: number;
+  end: number;
+  format: (value: number) => string;
+}) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const scheme = useColorScheme();
+  const shape = lines.map((line) => line.name).join();
+  const latest = useRef({ lines, stepMs, end });
+  useEffect(() => {
+    latest.current = { lines, stepMs, end };
+  });
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const text = colorOf(element, 'var(--dim)');
+    const grid = { stroke: colorOf(element, 'var(--line)'), width: 1 };
+    const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    const made = new uPlot(
+      {
+        width: Math.max(80, element.clientWidth),
+        height: CHART_HEIGHT,
+        legend: { show: false },
+        padding: [8, 4, 0, 0],
+        cursor: { show: false },
+        scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.12, 0.1)] } },
+        axes: [
+          {
+            stroke: text,
+            grid: { show: false },
+            ticks: { show: false },
+            font,
+            size: 24,
+            space: 90,
+            values: (_, ticks) => ticks.map(timeOfDay),
+          },
+          {
+            stroke: text,
+            grid,
+            ticks: { show: false },
+            font,
+            size: 58,
+            space: 34,
+            values: (_, ticks) => ticks.map((tick) => format(tick)),
+          },
+        ],
+        series: [
+          {},
+          ...latest.current.lines.map((line) => ({
+            stroke: colorOf(element, line.color),
+            width: 1.75,
+            dash: line.isDashed ? [5, 4] : undefined,
+            points: { show: false },
+            fill: line.isDashed
+              ? undefined
+              : `color-mix(in srgb, ${colorOf(element, line.color)} 12%, transparent)`,
+          })),
+        ],
+      },
+      data(latest.current.lines, latest.current.stepMs, latest.current.end),
+      element,
+    );
+    plot.current = made;
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(80, element.clientWidth), height: CHART_HEIGHT }),
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = undefined;
+    };
+  }, [scheme, shape, format]);
+
+  useEffect(() => {
+    plot.current?.setData(data(lines, stepMs, end));
+  }, [lines, stepMs, end]);
+  return <div ref={box} />;
+}

@@ -1,0 +1,122 @@
+import { memo } from 'react';
+import type { ServiceRow } from '../api/views';
+import { age, milliseconds, perSecond, share } from '../format';
+import { Absent, ErrorShare } from './figures';
+import { Glyph, LevelMark } from './level';
+import { ServiceLink } from './links';
+import { TableBox } from './panel';
+
+export function ClusterChips({ clusters }: { clusters: ServiceRow['clusters'] }) {
+  return (
+    <span className="chips">
+      {clusters.map(({ name, level, exported, healthy, total, ageMs }) => {
+        const counts =
+          healthy == null || total == null
+            ? 'endpoints not known'
+            : `${healthy} of ${total} endpoints healthy`;
+        const said = `${name}: ${level}, ${counts}${ageMs == null ? '' : `, said ${age(ageMs)} ago`}${exported ? '' : ', not exported'}`;
+        return (
+          <span key={name} className={exported ? 'chip' : 'chip chip-muted'} title={said}>
+            <Glyph level={level} />
+            <span aria-hidden="true">
+              {name}{' '}
+              {healthy != null && total != null && (
+                <span className="dim">
+                  {healthy}/{total}
+                </span>
+              )}
+            </span>
+            <span className="visually-hidden">{said}</span>
+          </span>
+        );
+      })}
+    </span>
+  );
+}
+
+const Row = memo(
+  function Row({ row }: { row: ServiceRow }) {
+    const { rates } = row;
+    return (
+      <tr>
+        <td className="whole">
+          <ServiceLink namespace={row.namespace} name={row.name} />
+          {row.workspace != null && (
+            <>
+              {' '}
+              <span className="tag">{row.workspace}</span>
+            </>
+          )}
+        </td>
+        <td className="whole">
+          <LevelMark level={row.level} text={row.text} />
+        </td>
+        <td className="whole">
+          <ClusterChips clusters={row.clusters} />
+        </td>
+        <td className="dim nowrap" data-name="Ports">
+          {row.ports}
+        </td>
+        <td className="number" data-name="Requests">
+          {rates ? perSecond(rates.requestsPerSecond) : <Absent why="no gateway reported" />}
+        </td>
+        <td className="number" data-name="Errors">
+          <ErrorShare rates={rates} />
+        </td>
+        <td className="number" data-name="p95">
+          {rates?.p95Ms == null ? (
+            <Absent why="no requests to measure" />
+          ) : (
+            milliseconds(rates.p95Ms)
+          )}
+        </td>
+        <td className="number" data-name="Leaves">
+          {row.remoteShare == null ? (
+            <Absent why="no traffic to measure" />
+          ) : (
+            share(row.remoteShare)
+          )}
+        </td>
+      </tr>
+    );
+  },
+  (before, after) => JSON.stringify(before.row) === JSON.stringify(after.row),
+);
+
+export function ServiceTable({ rows }: { rows: ServiceRow[]; at: number }) {
+  return (
+    <TableBox label="Services">
+      <table className="cards-on-phone">
+        <thead>
+          <tr>
+            <th scope="col">Service</th>
+            <th scope="col">Health</th>
+            <th scope="col">Lives in</th>
+            <th scope="col">Ports</th>
+            <th scope="col" className="number">
+              Requests
+            </th>
+            <th scope="col" className="number">
+              Errors
+            </th>
+            <th scope="col" className="number">
+              p95
+            </th>
+            <th
+              scope="col"
+              className="number"
+              title="Share of the traffic that leaves the caller's cluster"
+            >
+              Leaves
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <Row key={`${row.namespace}/${row.name}`} row={row} />
+          ))}
+        </tbody>
+      </table>
+    </TableBox>
+  );
+}
