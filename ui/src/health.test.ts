@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { proportionsText, widths } from './health';
 
-const none = { healthy: 0, degraded: 0, failing: 0, idle: 0, unknown: 0 };
+const none = { healthy: 0, degraded: 0, failing: 0, idle: 0, unknown: 0, draining: 0 };
 
 test('one failing service of two thousand is still to be seen', () => {
   const [failing, healthy] = widths({ ...none, failing: 1, healthy: 1999 });

@@ -25,6 +25,7 @@ export const COUNTED = [
   'failing',
   'degraded',
   'unknown',
+  'draining',
   'healthy',
   'idle',
 ] as const satisfies readonly (keyof Proportions)[];

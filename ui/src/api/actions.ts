@@ -7,8 +7,9 @@ import type {
   Convergence,
   DrainResult,
   Explanation,
-  HistoryEntry,
   JoinTokenIssued,
+  Reverted,
+  Shifted,
   Written,
 } from './views';
 
@@ -25,8 +26,8 @@ export function shift(
   weights: Record<string, number>,
   isPreview: boolean,
   reason = '',
-): Promise<Written> {
-  return take(
+): Promise<Shifted> {
+  return take<Shifted>(
     api.POST('/api/v1/namespaces/{namespace}/services/{name}', {
       params: { path: { namespace, name: `${name}:shift` }, query: query(isPreview, reason) },
       body: { weights },
@@ -47,11 +48,7 @@ export function drain(
   );
 }
 
-export function revert(
-  revision: string,
-  isPreview: boolean,
-  reason = '',
-): Promise<HistoryEntry & { command?: string | null }> {
+export function revert(revision: string, isPreview: boolean, reason = ''): Promise<Reverted> {
   return take(
     api.POST('/api/v1/revisions/{name}', {
       params: { path: { name: `${revision}:revert` }, query: query(isPreview, reason) },

@@ -1,4 +1,4 @@
-// The views as the API's contract has them. Field for field what the bridge answers.
+// The views of the API. While api/openapi.json lacks them their types stand here, field for field.
 
 import type { components } from '../api.gen';
 
@@ -10,8 +10,10 @@ export type HistoryEntry = Schemas['HistoryEntry'];
 export type Explanation = Schemas['Explanation'];
 export type Convergence = Schemas['Convergence'];
 export type Document = Schemas['Document'];
-export type Written = Schemas['Written'] & { command?: string | null };
-export type DrainResult = Schemas['DrainResult'] & { command?: string | null };
+export type Shifted = Schemas['Written'] & { command?: string };
+export type Reverted = Schemas['HistoryEntry'] & { command?: string };
+export type DrainResult = Schemas['DrainResult'] & { command?: string };
+export type Written = Schemas['Written'];
 export type JoinTokenIssued = Schemas['JoinTokenIssued'];
 
 export type Level = 'healthy' | 'degraded' | 'failing' | 'idle' | 'unknown' | 'draining';
@@ -23,6 +25,7 @@ export interface Proportions {
   failing: number;
   idle: number;
   unknown: number;
+  draining: number;
 }
 export interface Rates {
   requestsPerSecond: number;
@@ -71,16 +74,16 @@ export interface ChangeLine {
   refused?: string | null;
   subjects: Ref[];
   diff?: string | null;
-  revertCommand?: string | null;
-  liveMs?: number | null;
+  undo?: { to: string; command: string } | null;
 }
 export interface Attention {
   level: Level;
   subject: Ref;
   title: string;
-  detail?: string | null;
+  detail: string;
   since?: string | null;
   sinceMs?: number | null;
+  services: number;
   requestsPerSecond?: number | null;
   command?: string | null;
   lastChange?: ChangeLine | null;
@@ -89,6 +92,7 @@ export interface GatewayLine {
   id: string;
   role: 'gateway' | 'dns';
   level: Level;
+  text: string;
   contact: Contact;
   acked?: string | null;
   behind: boolean;
@@ -112,6 +116,7 @@ export interface Overview {
   sentence: string;
   level: Level;
   since?: string | null;
+  sinceMs?: number | null;
   services: Proportions;
   clusters: ClusterCard[];
   attention: Attention[];
@@ -153,9 +158,10 @@ export interface Services {
   gaps: Gap[];
 }
 export interface Backend {
-  name: string;
+  service: string;
   weight: number;
   share: number;
+  level: Level;
   rates?: Rates | null;
 }
 export interface ServicePage {
@@ -172,10 +178,10 @@ export interface ServicePage {
     exportedBy?: string | null;
   }[];
   routes: {
-    kind: string;
-    name: string;
-    rules: { matches: string[]; backends: Backend[] }[];
-    default: boolean;
+    source?: string | null;
+    matches: string[];
+    port?: number | null;
+    backends: Backend[];
   }[];
   shift?: { backends: { name: string; weight: number; share: number }[]; command: string } | null;
   failover: {
@@ -188,8 +194,8 @@ export interface ServicePage {
   callers: {
     identity?: string | null;
     cluster: string;
-    destination: string;
-    rates: Rates;
+    destination?: string | null;
+    rates?: Rates | null;
     text: string;
   }[];
   access: {
@@ -200,7 +206,7 @@ export interface ServicePage {
   traffic: {
     now?: Rates | null;
     series: Series;
-    flows: { from: string; to: string; rates: Rates }[];
+    flows: { from: string; to?: string | null; rates?: Rates | null }[];
   };
   conflicts: string[];
   changes: ChangeLine[];
@@ -233,9 +239,9 @@ export interface ClusterPage {
   card: ClusterCard;
   trustDomain: string;
   anchorFingerprint?: string | null;
-  subscribers?: unknown;
   exports: number;
   services: ServiceRow[];
+  servicesOmitted: number;
   links: Link[];
   changes: ChangeLine[];
   gaps: Gap[];
@@ -257,7 +263,7 @@ export interface TopoEdge {
   fromCluster: string;
   toCluster: string;
   level: Level;
-  rates: Rates;
+  rates?: Rates | null;
   text: string;
 }
 export interface TopoCluster {
@@ -272,12 +278,14 @@ export interface Topology {
   sentence: string;
   clusters: TopoCluster[];
   edges: TopoEdge[];
+  edgesOmitted: number;
   links: Link[];
   revision: string;
   gaps: Gap[];
 }
 export interface Changes {
-  items: (ChangeLine & { entry?: HistoryEntry | null })[];
+  items: ChangeLine[];
   more: boolean;
-  oldest?: string | null;
+  oldest: string;
+  revision: string;
 }

@@ -3,13 +3,13 @@ import { Link, getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy, useState } from 'react';
 import { views } from '../api/paths';
 import type { ChangeLine, Changes } from '../api/views';
-import { clock, milliseconds } from '../format';
+import { clock } from '../format';
 import { useView } from '../live/live';
 import { Diff } from '../parts/changes';
 import { Command } from '../parts/command';
 import { Age } from '../parts/figures';
 import { RefLink } from '../parts/links';
-import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
+import { Empty, Loading, Panel, ProblemNote } from '../parts/panel';
 import { PageHead } from '../parts/shell';
 import './pages.css';
 
@@ -20,10 +20,9 @@ const PAGE = 50;
 export function ChangesPage() {
   const { before, subject, open } = route.useSearch();
   const navigate = route.useNavigate();
-  const [reverting, setReverting] = useState<ChangeLine>();
-  const { data, problem, at } = useView<Changes & { gaps?: never }>(
-    views.changes({ before, subject, limit: PAGE }),
-  );
+  const [reverting, setReverting] = useState<string>();
+  const { data, problem, at } = useView<Changes>(views.changes({ before, subject, limit: PAGE }));
+  const oldest = data?.items.at(-1)?.revision;
   const setOpen = (revision: string | undefined) =>
     void navigate({ search: (was) => ({ ...was, open: revision }), replace: true });
   return (
@@ -43,7 +42,6 @@ export function ChangesPage() {
       </PageHead>
       {problem && <ProblemNote problem={problem} hasRetry={!data} />}
       {!data && !problem && <Loading label="changes" rows={14} />}
-      {data && <Gaps gaps={[]} />}
       {data && (
         <Panel title="History" note="newest first: who, why, what" isFlush>
           {data.items.length === 0 ? (
@@ -63,7 +61,7 @@ export function ChangesPage() {
                   at={at}
                   isOpen={open === change.revision}
                   onOpen={setOpen}
-                  onRevert={() => setReverting(change)}
+                  onRevert={() => setReverting(change.undo?.to)}
                 />
               ))}
             </ul>
@@ -78,15 +76,11 @@ export function ChangesPage() {
                   Newest
                 </Button>
               )}
-              {data.more && data.oldest != null && (
+              {data.more && oldest !== undefined && (
                 <Button
                   variant="default"
                   renderRoot={(props) => (
-                    <Link
-                      to="/changes"
-                      search={{ subject, before: data.oldest ?? undefined }}
-                      {...props}
-                    />
+                    <Link to="/changes" search={{ subject, before: oldest }} {...props} />
                   )}
                 >
                   Older
@@ -98,7 +92,7 @@ export function ChangesPage() {
       )}
       {reverting && (
         <Suspense fallback={null}>
-          <RevertDialog change={reverting} onClose={() => setReverting(undefined)} />
+          <RevertDialog to={reverting} onClose={() => setReverting(undefined)} />
         </Suspense>
       )}
     </>
@@ -140,7 +134,6 @@ function ChangeRow({
             </span>
           </span>
           <span className="change-live dim small nowrap">
-            {change.liveMs != null && `live after ${milliseconds(change.liveMs)} · `}
             <code>{change.revision}</code>
           </span>
         </summary>
@@ -155,9 +148,9 @@ function ChangeRow({
             <p style={{ color: 'var(--failing)' }}>Refused, nothing changed: {change.refused}</p>
           )}
           {change.diff ? <Diff text={change.diff} /> : <p className="dim">No object differs.</p>}
-          {change.revertCommand != null && (
+          {change.undo != null && (
             <>
-              <Command text={change.revertCommand} />
+              <Command text={change.undo.command} />
               <div>
                 <Button variant="default" onClick={onRevert}>
                   Go back to before this…

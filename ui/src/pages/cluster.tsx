@@ -101,7 +101,7 @@ export function ClusterPageView() {
           </div>
           <Panel
             title="Services"
-            note={`${page.services.length === 100 ? 'the first 100, ' : ''}rates of the last 30 s`}
+            note={`${page.servicesOmitted > 0 ? `${page.servicesOmitted} more left out, ` : ''}rates of the last 30 s`}
             isFlush
           >
             {page.services.length === 0 ? (
@@ -161,7 +161,7 @@ function Parts({ lines, at }: { lines: GatewayLine[]; at: number }) {
                 <span className="dim">{line.role === 'dns' ? 'DNS proxy' : 'gateway'}</span>
               </td>
               <td>
-                <LevelMark level={line.level} />
+                <LevelMark level={line.level} text={line.text} />
               </td>
               <td>
                 <ContactText contact={line.contact} at={at} />

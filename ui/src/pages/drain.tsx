@@ -50,7 +50,7 @@ export default function DrainDialog({ card, onClose }: { card: ClusterCard; onCl
       verb={card.drained ? 'Bring back' : 'Drain'}
       onClose={onClose}
       wish={[card.name, verb]}
-      preview={() => drain(card.name, verb, true)}
+      preview={(reason) => drain(card.name, verb, true, reason)}
       apply={(reason) => drain(card.name, verb, false, reason)}
       describe={(result) => <Moved result={result} isBack={card.drained} />}
     />

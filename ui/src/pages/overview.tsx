@@ -159,11 +159,16 @@ function AttentionItem({ item, at }: { item: Attention; at: number }) {
         <RefLink of={item.subject} />: {item.title}
       </div>
       <div className="dim small number">
+        {item.services > 0 && (
+          <span>
+            {item.services} {item.services === 1 ? 'service' : 'services'} ·{' '}
+          </span>
+        )}
         {item.requestsPerSecond != null && <span>{perSecond(item.requestsPerSecond)} · </span>}
         {item.sinceMs != null && <Age ms={item.sinceMs} at={at} suffix="" />}
       </div>
       <div className="attention-more">
-        {item.detail != null && <p className="dim wrap">{item.detail}</p>}
+        {item.detail !== '' && <p className="dim wrap">{item.detail}</p>}
         {item.lastChange != null && (
           <p className="small dim">
             Last change:{' '}

@@ -1,39 +1,25 @@
 import { revert } from '../api/actions';
-import type { ChangeLine, HistoryEntry } from '../api/views';
+import type { Reverted } from '../api/views';
 import { difference, lines } from '../documents';
 import { ActionDialog } from '../parts/action';
 import { Diff } from '../parts/changes';
 
-/** The revision that the API's own command names; the page does not work it out. */
-export function revisionOf(command: string): string | undefined {
-  return /\brevert\s+(?:--to[= ])?(\d+\.\d+)\b/.exec(command)?.[1];
-}
-
-type Preview = HistoryEntry & { command?: string | null };
-
-export default function RevertDialog({
-  change,
-  onClose,
-}: {
-  change: ChangeLine;
-  onClose: () => void;
-}) {
-  const target = revisionOf(change.revertCommand ?? '') ?? change.revision;
+export default function RevertDialog({ to, onClose }: { to: string; onClose: () => void }) {
   return (
-    <ActionDialog<Preview>
-      title={`Go back to revision ${target}`}
+    <ActionDialog<Reverted>
+      title={`Go back to revision ${to}`}
       verb="Go back"
       onClose={onClose}
-      wish={[target]}
-      preview={() => revert(target, true)}
-      apply={(reason) => revert(target, false, reason)}
+      wish={[to]}
+      preview={(reason) => revert(to, true, reason)}
+      apply={(reason) => revert(to, false, reason)}
       isNothing={(preview) => preview.changes.length === 0}
-      describe={(preview) => <Reverted preview={preview} />}
+      describe={(preview) => <Returned preview={preview} />}
     />
   );
 }
 
-function Reverted({ preview }: { preview: Preview | undefined }) {
+function Returned({ preview }: { preview: Reverted | undefined }) {
   if (!preview) return <p className="dim">Asking the bridge.</p>;
   if (preview.changes.length === 0) return <p>Nothing: every object is as it was then.</p>;
   return (

@@ -3,14 +3,21 @@ import { getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy } from 'react';
 import { views } from '../api/paths';
 import type { ServicePage } from '../api/views';
-import { milliseconds, perSecond } from '../format';
 import { useView } from '../live/live';
 import { ChangeList } from '../parts/changes';
 import { LatencyChart, TrafficChart } from '../parts/chart';
 import { Copyable } from '../parts/command';
-import { Absent, Age, ErrorShare, RateFigures, ShareBar } from '../parts/figures';
+import {
+  Absent,
+  Age,
+  ErrorShare,
+  LatencyText,
+  RateFigures,
+  RateText,
+  ShareBar,
+} from '../parts/figures';
 import { Glyph, LevelMark } from '../parts/level';
-import { ClusterLink, RefLink } from '../parts/links';
+import { ClusterLink, RefLink, ServiceLink } from '../parts/links';
 import { Empty, Gaps, Loading, Note, Panel, ProblemNote, TableBox } from '../parts/panel';
 import { PageHead } from '../parts/shell';
 import { Explain } from './explain';
@@ -201,47 +208,40 @@ function Endpoints({ page, at }: { page: ServicePage; at: number }) {
 
 function Routes({ page }: { page: ServicePage }) {
   return (
-    <Panel title="Routes" note="who gets which share">
-      <div className="stack" style={{ gap: 14 }}>
-        {page.routes.map((route_) => (
-          <div key={`${route_.kind}/${route_.name}`} className="stack">
-            <h3>
-              {route_.default ? (
-                'Default'
-              ) : (
-                <RefLink
-                  of={{ kind: route_.kind, namespace: page.row.namespace, name: route_.name }}
-                />
-              )}
-            </h3>
-            {route_.rules.map((rule, index) => (
-              <div key={index} className="stack" style={{ gap: 6 }}>
-                <p className="matches dim">
-                  {rule.matches.length === 0 ? 'every request' : rule.matches.join(' or ')}
-                </p>
-                <ul className="backends">
-                  {rule.backends.map((backend) => (
-                    <li key={backend.name}>
-                      <span className="wrap">
-                        {backend.name} <span className="dim small">weight {backend.weight}</span>
-                      </span>
-                      <ShareBar value={backend.share} label={backend.name} />
-                      <span className="number dim small" style={{ minWidth: '9ch' }}>
-                        {backend.rates ? (
-                          perSecond(backend.rates.requestsPerSecond)
-                        ) : (
-                          <Absent why="no gateway reported" />
-                        )}
-                      </span>
-                    </li>
-                  ))}
-                </ul>
-              </div>
-            ))}
-          </div>
+    <Panel title="Routes" note="rules in the order in which they are tried">
+      <ol className="stack" style={{ gap: 14 }}>
+        {page.routes.map((rule, index) => (
+          <li key={index} className="stack" style={{ gap: 6 }}>
+            <h3>{rule.source ?? 'No route: its own endpoints'}</h3>
+            <p className="matches dim">
+              {rule.matches.length === 0 ? 'every request' : rule.matches.join(' or ')}
+              {rule.port != null && ` on port ${rule.port}`}
+            </p>
+            <ul className="backends">
+              {rule.backends.map((backend) => (
+                <Backend key={backend.service} backend={backend} />
+              ))}
+            </ul>
+          </li>
         ))}
-      </div>
+      </ol>
     </Panel>
+  );
+}
+
+function Backend({ backend }: { backend: ServicePage['routes'][number]['backends'][number] }) {
+  const [namespace = '', name = ''] = backend.service.split('/');
+  return (
+    <li>
+      <span className="row">
+        <Glyph level={backend.level} />
+        <ServiceLink namespace={namespace} name={name} />
+      </span>
+      <ShareBar value={backend.share} label={backend.service} />
+      <span className="number dim small" style={{ minWidth: '9ch' }}>
+        <RateText rates={backend.rates} />
+      </span>
+    </li>
   );
 }
 
@@ -316,25 +316,27 @@ function Callers({ page }: { page: ServicePage }) {
             </thead>
             <tbody>
               {page.callers.map((caller) => (
-                <tr key={`${caller.identity}/${caller.cluster}/${caller.destination}`}>
+                <tr
+                  key={`${caller.identity}/${caller.cluster}/${caller.destination ?? <Absent why="nobody served it" />}`}
+                >
                   <td className="wrap">
                     <span title={caller.identity ?? undefined}>{caller.text}</span>
                   </td>
                   <td>{caller.cluster}</td>
                   <td>
-                    {caller.destination}
-                    {caller.destination !== caller.cluster && <span className="dim"> ⇄</span>}
+                    {caller.destination ?? <Absent why="nobody served it" />}
+                    {caller.destination != null && caller.destination !== caller.cluster && (
+                      <span className="dim"> ⇄</span>
+                    )}
                   </td>
-                  <td className="number">{perSecond(caller.rates.requestsPerSecond)}</td>
+                  <td className="number">
+                    <RateText rates={caller.rates} />
+                  </td>
                   <td className="number">
                     <ErrorShare rates={caller.rates} />
                   </td>
                   <td className="number">
-                    {caller.rates.p95Ms == null ? (
-                      <Absent why="no requests to measure" />
-                    ) : (
-                      milliseconds(caller.rates.p95Ms)
-                    )}
+                    <LatencyText rates={caller.rates} />
                   </td>
                 </tr>
               ))}

@@ -14,6 +14,8 @@ import './pages.css';
 
 const route = getRouteApi('/services');
 const PAGE = 100;
+/** How the API names services of no workspace. */
+export const NONE = '-';
 const TYPING_MS = 120;
 
 /** A text field whose value goes into the address once typing pauses. */
@@ -210,7 +212,7 @@ function choices(
 ) {
   const list = (facets ?? []).map(({ name, count: counted }) => ({
     value: name,
-    label: `${name} (${count(counted)})`,
+    label: `${name === NONE ? 'No workspace' : name} (${count(counted)})`,
   }));
   if (chosen !== undefined && !list.some(({ value }) => value === chosen))
     list.push({ value: chosen, label: chosen });

@@ -2,7 +2,7 @@ import { Slider } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useState } from 'react';
 import { shift } from '../api/actions';
-import type { ServicePage, Written } from '../api/views';
+import type { ServicePage, Shifted } from '../api/views';
 import { difference, lines } from '../documents';
 import { ActionDialog } from '../parts/action';
 import { Diff } from '../parts/changes';
@@ -31,12 +31,12 @@ export default function ShiftDialog({ page, onClose }: { page: ServicePage; onCl
   );
   const [wish] = useDebouncedValue(weights, TYPING_MS);
   return (
-    <ActionDialog<Written>
+    <ActionDialog<Shifted>
       title={`Shift traffic of ${namespace}/${name}`}
       verb="Shift traffic"
       onClose={onClose}
       wish={[namespace, name, JSON.stringify(wish)]}
-      preview={() => shift(namespace, name, wish, true)}
+      preview={(reason) => shift(namespace, name, wish, true, reason)}
       apply={(reason) => shift(namespace, name, weights, false, reason)}
       isNothing={(preview) =>
         preview.outcome === 'unchanged' || JSON.stringify(wish) !== JSON.stringify(weights)
@@ -75,7 +75,7 @@ export default function ShiftDialog({ page, onClose }: { page: ServicePage; onCl
   );
 }
 
-function Changed({ preview }: { preview: Written | undefined }) {
+function Changed({ preview }: { preview: Shifted | undefined }) {
   if (!preview) return <p className="dim">Asking the bridge.</p>;
   if (preview.outcome === 'unchanged')
     return <p>Nothing: the traffic is divided like this already. Move a slider.</p>;

@@ -3,17 +3,16 @@ import { Link, getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy, useCallback } from 'react';
 import { views } from '../api/paths';
 import type { Level, Services, Topology } from '../api/views';
-import { perSecond } from '../format';
 import { COUNTED, WORDS } from '../health';
 import { useKeys } from '../keys';
 import { useView } from '../live/live';
-import { RateFigures } from '../parts/figures';
+import { RateFigures, RateText } from '../parts/figures';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { ClusterLink, ServiceLink } from '../parts/links';
 import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
 import { PageHead } from '../parts/shell';
 import { Tables } from '../topology/tables';
-import { SearchField } from './services';
+import { NONE, SearchField } from './services';
 import '../topology/topology.css';
 import './pages.css';
 
@@ -57,7 +56,7 @@ export function TopologyPage() {
         });
       else if (node)
         set({
-          workspace: node.workspace ?? undefined,
+          workspace: node.workspace ?? NONE,
           cluster: id.split('/')[0],
           group: 'none',
           node: undefined,
@@ -106,7 +105,10 @@ export function TopologyPage() {
           onChange={(event) => set({ workspace: event.currentTarget.value || undefined })}
           data={[
             { value: '', label: 'All workspaces' },
-            ...(facets?.workspaces ?? []).map(({ name }) => name),
+            ...(facets?.workspaces ?? []).map(({ name }) => ({
+              value: name,
+              label: name === NONE ? 'No workspace' : name,
+            })),
           ]}
         />
         <NativeSelect
@@ -268,7 +270,9 @@ function Selected({
       {edges.slice(0, FLOWS_SHOWN).map((edge) => (
         <li key={edge[end]}>
           <span className="wrap">{name(edge[end])}</span>
-          <span className="number">{perSecond(edge.rates.requestsPerSecond)}</span>
+          <span className="number">
+            <RateText rates={edge.rates} />
+          </span>
         </li>
       ))}
       {edges.length > FLOWS_SHOWN && <li className="dim">and {edges.length - FLOWS_SHOWN} more</li>}

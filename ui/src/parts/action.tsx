@@ -1,6 +1,7 @@
 // The frame of every action: what will happen, the equal command, why, and afterwards who serves it.
 
 import { Button, Modal, TextInput } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { convergence, revert } from '../api/actions';
@@ -20,7 +21,7 @@ interface Props<T extends Preview> {
   verb: string;
   /** What distinguishes one wish from another; a new one asks for a new preview. */
   wish: readonly unknown[];
-  preview: () => Promise<T>;
+  preview: (reason: string) => Promise<T>;
   apply: (reason: string) => Promise<{ revision: string }>;
   describe: (preview: T | undefined) => ReactNode;
   isNothing?: (preview: T) => boolean;
@@ -29,6 +30,7 @@ interface Props<T extends Preview> {
 }
 
 const CONVERGENCE_MS = 1_000;
+const SETTLE_MS = 300;
 
 function problemOf(error: unknown): Problem {
   return error instanceof Refused ? error.problem : unreachable();
@@ -46,12 +48,13 @@ export function ActionDialog<T extends Preview>({
   onClose,
 }: Props<T>) {
   const [reason, setReason] = useState('');
+  const [settled] = useDebouncedValue(reason.trim(), SETTLE_MS);
   const [done, setDone] = useState<{ revision: string; before: string }>();
   const [problem, setProblem] = useState<Problem>();
   const [isBusy, setBusy] = useState(false);
   const asked = useQuery({
-    queryKey: ['preview', title, ...wish],
-    queryFn: preview,
+    queryKey: ['preview', title, settled, ...wish],
+    queryFn: () => preview(settled),
     enabled: done === undefined,
     gcTime: 0,
     staleTime: 0,

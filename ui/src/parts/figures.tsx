@@ -123,3 +123,11 @@ export function ShareBar({ value, label }: { value: number; label: string }) {
     </div>
   );
 }
+
+export function RateText({ rates }: { rates: Maybe<Rates> }) {
+  return rates ? perSecond(rates.requestsPerSecond) : <Absent why="no gateway reported" />;
+}
+
+export function LatencyText({ rates }: { rates: Maybe<Rates> }) {
+  return rates?.p95Ms == null ? <Absent why="no requests to measure" /> : milliseconds(rates.p95Ms);
+}

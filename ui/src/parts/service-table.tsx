@@ -1,7 +1,7 @@
 import { memo } from 'react';
 import type { ServiceRow } from '../api/views';
-import { age, milliseconds, perSecond, share } from '../format';
-import { Absent, ErrorShare } from './figures';
+import { age, share } from '../format';
+import { Absent, ErrorShare, LatencyText, RateText } from './figures';
 import { Glyph, LevelMark } from './level';
 import { ServiceLink } from './links';
 import { TableBox } from './panel';
@@ -58,17 +58,13 @@ const Row = memo(
           {row.ports}
         </td>
         <td className="number" data-name="Requests">
-          {rates ? perSecond(rates.requestsPerSecond) : <Absent why="no gateway reported" />}
+          <RateText rates={rates} />
         </td>
         <td className="number" data-name="Errors">
           <ErrorShare rates={rates} />
         </td>
         <td className="number" data-name="p95">
-          {rates?.p95Ms == null ? (
-            <Absent why="no requests to measure" />
-          ) : (
-            milliseconds(rates.p95Ms)
-          )}
+          <LatencyText rates={rates} />
         </td>
         <td className="number" data-name="Leaves">
           {row.remoteShare == null ? (

@@ -268,7 +268,9 @@ function lines(
       isFaint: selected !== undefined && !selected.startsWith('@') && !touches(edge),
       isStrong: touches(edge),
     });
-    if (touches(edge) && !isInside && labels.length < LABELS_DRAWN) {
+    const { rates } = edge;
+    if (rates && touches(edge) && !isInside && labels.length < LABELS_DRAWN) {
+      const latency = rates.p95Ms == null ? '' : ` · ${milliseconds(rates.p95Ms)}`;
       labels.push({
         id: `${edge.from}→${edge.to}`,
         level: edge.level,
@@ -276,8 +278,8 @@ function lines(
           x: (start.x + start.width / 2 + to.x + to.width / 2) / 2,
           y: (start.y + to.y) / 2 + to.height / 2,
         },
-        text: `${perSecond(edge.rates.requestsPerSecond)}${edge.rates.p95Ms == null ? '' : ` · ${milliseconds(edge.rates.p95Ms)}`}`,
-        errors: edge.rates.errorShare > 0 ? `${share(edge.rates.errorShare)} err` : undefined,
+        text: `${perSecond(rates.requestsPerSecond)}${latency}`,
+        errors: rates.errorShare > 0 ? `${share(rates.errorShare)} err` : undefined,
       });
     }
   }

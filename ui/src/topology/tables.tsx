@@ -1,8 +1,7 @@
 // The same as the map, as tables.
 
 import type { Topology } from '../api/views';
-import { milliseconds, perSecond } from '../format';
-import { Absent, ErrorShare } from '../parts/figures';
+import { ErrorShare, LatencyText, RateText } from '../parts/figures';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { LinkTable } from '../parts/link-table';
 import { ClusterLink, ServiceLink } from '../parts/links';
@@ -62,21 +61,13 @@ export function Tables({ topology, at }: { topology: Topology; at: number }) {
                       )}
                     </td>
                     <td className="number">
-                      {node.rates ? (
-                        perSecond(node.rates.requestsPerSecond)
-                      ) : (
-                        <Absent why="no gateway reported" />
-                      )}
+                      <RateText rates={node.rates} />
                     </td>
                     <td className="number">
                       <ErrorShare rates={node.rates} />
                     </td>
                     <td className="number">
-                      {node.rates?.p95Ms == null ? (
-                        <Absent why="no requests to measure" />
-                      ) : (
-                        milliseconds(node.rates.p95Ms)
-                      )}
+                      <LatencyText rates={node.rates} />
                     </td>
                   </tr>
                 )),
@@ -85,7 +76,11 @@ export function Tables({ topology, at }: { topology: Topology; at: number }) {
           </table>
         </TableBox>
       </Panel>
-      <Panel title="Calls" note="last 30 s" isFlush>
+      <Panel
+        title="Calls"
+        note={`last 30 s${topology.edgesOmitted > 0 ? `, ${topology.edgesOmitted} more left out` : ''}`}
+        isFlush
+      >
         <TableBox label="Calls">
           <table>
             <thead>
@@ -117,16 +112,14 @@ export function Tables({ topology, at }: { topology: Topology; at: number }) {
                   <td>
                     <LevelMark level={edge.level} text={edge.text} />
                   </td>
-                  <td className="number">{perSecond(edge.rates.requestsPerSecond)}</td>
+                  <td className="number">
+                    <RateText rates={edge.rates} />
+                  </td>
                   <td className="number">
                     <ErrorShare rates={edge.rates} />
                   </td>
                   <td className="number">
-                    {edge.rates.p95Ms == null ? (
-                      <Absent why="no requests to measure" />
-                    ) : (
-                      milliseconds(edge.rates.p95Ms)
-                    )}
+                    <LatencyText rates={edge.rates} />
                   </td>
                 </tr>
               ))}
