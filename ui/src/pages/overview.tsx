@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
 import { views } from '../api/paths';
 import type { Attention, ClusterCard, MemberStatus, Overview } from '../api/views';
 import { perSecond } from '../format';
@@ -9,12 +10,15 @@ import { TrafficChart } from '../parts/chart';
 import { ClusterSummary } from '../parts/cluster-card';
 import { Command } from '../parts/command';
 import { Age, RateFigures, Since } from '../parts/figures';
-import { Glyph, ProportionsBar } from '../parts/level';
-import { RefLink } from '../parts/links';
+import { Glyph, LevelMark, ProportionsBar } from '../parts/level';
+import { ClusterLink, RefLink } from '../parts/links';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
 import { usePageTitle } from '../parts/shell';
 import { WORDS } from '../health';
 import './pages.css';
+
+const CLUSTERS_WHOLE = 8;
+const ATTENTION_SHOWN = 6;
 
 export function OverviewPage() {
   usePageTitle('Overview');
@@ -58,11 +62,7 @@ export function OverviewPage() {
                 </Link>
               }
             >
-              <ul className="cards-list">
-                {data.clusters.map((card) => (
-                  <ClusterItem key={card.name} card={card} at={at} />
-                ))}
-              </ul>
+              <ClusterList cards={data.clusters} at={at} />
             </Panel>
             <Panel
               title="Last changes"
@@ -114,6 +114,8 @@ function AttentionPanel({
   omitted: number;
   at: number;
 }) {
+  const [isWhole, setWhole] = useState(false);
+  const hidden = items.length - ATTENTION_SHOWN;
   return (
     <Panel
       title="Needs attention"
@@ -129,7 +131,7 @@ function AttentionPanel({
         </Empty>
       ) : (
         <ul>
-          {items.map((item) => (
+          {(isWhole ? items : items.slice(0, ATTENTION_SHOWN)).map((item) => (
             <AttentionItem
               key={`${item.subject.kind}/${item.subject.namespace}/${item.subject.name}/${item.subject.cluster}/${item.title}`}
               item={item}
@@ -137,6 +139,13 @@ function AttentionPanel({
             />
           ))}
         </ul>
+      )}
+      {hidden > 0 && (
+        <div className="members">
+          <Button variant="default" aria-expanded={isWhole} onClick={() => setWhole(!isWhole)}>
+            {isWhole ? 'Show fewer' : `Show ${hidden} more`}
+          </Button>
+        </div>
       )}
       {omitted > 0 && (
         <p className="members dim">
@@ -184,11 +193,29 @@ function AttentionItem({ item, at }: { item: Attention; at: number }) {
   );
 }
 
-function ClusterItem({ card, at }: { card: ClusterCard; at: number }) {
+/** Many clusters are a line each. */
+function ClusterList({ cards, at }: { cards: ClusterCard[]; at: number }) {
+  if (cards.length > CLUSTERS_WHOLE) {
+    return (
+      <ul className="cards-list">
+        {cards.map((card) => (
+          <li key={card.name} className="card-line">
+            <ClusterLink name={card.name} />
+            <ProportionsBar of={card.services} hasCounts={false} />
+            <LevelMark level={card.level} text={card.text} />
+          </li>
+        ))}
+      </ul>
+    );
+  }
   return (
-    <li className="card">
-      <ClusterSummary card={card} at={at} />
-    </li>
+    <ul className="cards-list">
+      {cards.map((card) => (
+        <li key={card.name} className="card">
+          <ClusterSummary card={card} at={at} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

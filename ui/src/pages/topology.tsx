@@ -187,11 +187,18 @@ const LINES: [Level, string][] = [
 
 /** What the signs mean, and what is worth a look while nothing is selected. */
 function Legend({ topology, onSelect }: { topology: Topology; onSelect: (id: string) => void }) {
-  const bad = topology.clusters.flatMap((cluster) =>
-    cluster.nodes
-      .filter(({ level }) => level === 'failing' || level === 'degraded')
-      .map((node) => ({ node, cluster: cluster.name })),
-  );
+  const all = topology.clusters.flatMap((cluster) => [
+    { id: `@${cluster.name}`, level: cluster.level, name: cluster.name },
+    ...cluster.nodes.map(({ id, level, label }) => ({
+      id,
+      level,
+      name: `${label} @${cluster.name}`,
+    })),
+  ]);
+  const bad = [
+    ...all.filter(({ level }) => level === 'failing'),
+    ...all.filter(({ level }) => level === 'degraded'),
+  ];
   return (
     <aside className="panel map-panel" aria-label="Worth a look">
       <div className="panel-head">
@@ -200,17 +207,11 @@ function Legend({ topology, onSelect }: { topology: Topology; onSelect: (id: str
       <div className="panel-body stack" style={{ gap: 12 }}>
         {bad.length === 0 && <p className="dim">Nothing here fails or is degraded.</p>}
         <ul className="stack" style={{ gap: 4 }}>
-          {bad.slice(0, BAD_SHOWN).map(({ node, cluster }) => (
-            <li key={node.id}>
-              <Button
-                variant="subtle"
-                size="compact-sm"
-                justify="start"
-                leftSection={<LevelMark level={node.level} text={null} />}
-                onClick={() => onSelect(node.id)}
-              >
-                {node.label} @{cluster}
-              </Button>
+          {bad.slice(0, BAD_SHOWN).map(({ id, level, name }) => (
+            <li key={id}>
+              <button type="button" className="pick" onClick={() => onSelect(id)}>
+                <LevelMark level={level} text={name} />
+              </button>
             </li>
           ))}
         </ul>

@@ -105,7 +105,7 @@ const Cluster = memo(function Cluster({
         <small>{cluster.text}</small>
         {!isHollow && <Said>, services: {proportionsText(cluster.services)}</Said>}
       </div>
-      {isHollow && <ProportionsBar of={cluster.services} />}
+      {isHollow && <ProportionsBar of={cluster.services} hasCounts={false} />}
     </Pressable>
   );
 });
@@ -202,7 +202,7 @@ function lines(
       link.level === 'degraded' ||
       isChosen(link),
   );
-  const routed = trunks(links, placed.clusters);
+  const routed = trunks(links, placed.clusters, placed.gutter);
   const byId = new Map(links.map((link) => [`${link.from}→${link.to}`, link]));
   const nodeSelected = selected !== undefined && !selected.startsWith('@');
   for (const trunk of routed) {

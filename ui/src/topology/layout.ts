@@ -14,6 +14,8 @@ export interface Box extends Point, Size {
 }
 
 export interface LaidOut {
+  /** Between boxes, where the links run. */
+  gutter: number;
   clusters: Box[];
   nodes: (Box & { cluster: string })[];
   width: number;
@@ -30,8 +32,10 @@ const GAP_X = 56;
 const GAP_Y = 14;
 const PADDING = 18;
 const TITLE = 46;
-/** Between boxes, where the links run. */
+/** Wide where labels must fit, narrow where there are many boxes. */
 export const GUTTER = 132;
+export const GUTTER_OF_MANY = 64;
+const MANY = 12;
 const EMPTY: Size = { width: 260, height: 74 };
 /** Taller columns are wrapped, so that a box keeps a shape that fits a screen. */
 const ROWS_MIN = 4;
@@ -81,7 +85,7 @@ export function columns(ids: string[], edges: [string, string][]): string[][] {
   const touched = new Set(edges.flat());
   const joined = ids.filter((id) => touched.has(id));
   const alone = ids.filter((id) => !touched.has(id));
-  const rows = Math.max(ROWS_MIN, Math.ceil(Math.sqrt(ids.length * 1.6)));
+  const rows = Math.max(ROWS_MIN, Math.ceil(Math.sqrt(ids.length * 2.6)));
   const depth = layers(joined, edges);
   const deepest = Math.max(-1, ...depth.values());
   const found: string[][] = [];
@@ -126,7 +130,7 @@ function inside(wish: Wish): { size: Size; nodes: Box[] } {
 }
 
 /** Rows of boxes with this many columns; every column as wide as its widest box. */
-function place(sizes: Size[], count: number): { points: Point[]; size: Size } {
+function place(sizes: Size[], count: number, gutter: number): { points: Point[]; size: Size } {
   const widths = Array.from({ length: count }, (_, column) =>
     Math.max(
       0,
@@ -139,35 +143,37 @@ function place(sizes: Size[], count: number): { points: Point[]; size: Size } {
     const row = sizes.slice(start, start + count);
     const height = Math.max(...row.map((size) => size.height));
     row.forEach((size, column) => {
-      const left = widths.slice(0, column).reduce((sum, width) => sum + width + GUTTER, 0);
+      const left = widths.slice(0, column).reduce((sum, width) => sum + width + gutter, 0);
       points.push({
         x: left + (widths[column]! - size.width) / 2,
         y: y + (height - size.height) / 2,
       });
     });
-    y += height + GUTTER;
+    y += height + gutter;
   }
-  const width = widths.reduce((sum, one) => sum + one, 0) + GUTTER * (count - 1);
-  return { points, size: { width, height: y - GUTTER } };
+  const width = widths.reduce((sum, one) => sum + one, 0) + gutter * (count - 1);
+  return { points, size: { width, height: y - gutter } };
 }
 
 /** The number of columns that lets the whole map be drawn largest on a screen of this shape. */
 export function layout(wishes: Wish[], screen: Size): LaidOut {
-  if (wishes.length === 0) return { clusters: [], nodes: [], width: 0, height: 0 };
+  if (wishes.length === 0) return { clusters: [], nodes: [], width: 0, height: 0, gutter: GUTTER };
+  const gutter = wishes.length > MANY ? GUTTER_OF_MANY : GUTTER;
   const boxes = wishes.map(inside);
   const sizes = boxes.map(({ size }) => size);
   let best: { points: Point[]; size: Size; scale: number } | undefined;
   for (let count = 1; count <= wishes.length; count += 1) {
-    const placed = place(sizes, count);
+    const placed = place(sizes, count, gutter);
     const scale = Math.min(
-      screen.width / (placed.size.width + GUTTER),
-      screen.height / (placed.size.height + GUTTER),
+      screen.width / (placed.size.width + gutter),
+      screen.height / (placed.size.height + gutter),
     );
     if (!best || scale > best.scale * 1.02) best = { ...placed, scale };
   }
   const { points, size } = best!;
   return {
     ...size,
+    gutter,
     clusters: wishes.map((wish, index) => ({
       id: wish.cluster,
       ...points[index]!,

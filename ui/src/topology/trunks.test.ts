@@ -12,7 +12,7 @@ function crosses(a: Point, b: Point, box: Box): boolean {
   return false;
 }
 
-test.each([2, 3, 4, 5, 6, 9])(
+test.each([2, 3, 4, 5, 6, 9, 14])(
   'no link of %i clusters runs through a box that is not its own',
   (count) => {
     const wishes: Wish[] = Array.from({ length: count }, (_, index) => ({
@@ -25,13 +25,13 @@ test.each([2, 3, 4, 5, 6, 9])(
       { width: 1400, height: 800 },
       { width: 390, height: 900 },
     ]) {
-      const { clusters } = layout(wishes, screen);
+      const { clusters, gutter } = layout(wishes, screen);
       const links = clusters.flatMap((a) =>
         clusters
           .filter((b) => b !== a && Math.abs(a.y - b.y) < 400)
           .map((b) => ({ from: a.id, to: b.id })),
       );
-      for (const trunk of trunks(links, clusters)) {
+      for (const trunk of trunks(links, clusters, gutter)) {
         const others = clusters.filter(({ id }) => id !== trunk.from && id !== trunk.to);
         trunk.points.slice(1).forEach((point, index) => {
           const hit = others.find((box) => crosses(trunk.points[index]!, point, box));
@@ -59,6 +59,7 @@ test('two directions are two lines', () => {
       { from: 'b', to: 'a' },
     ],
     clusters,
+    132,
   );
   expect(there!.points[0]!.y).not.toBe(back!.points.at(-1)!.y);
   expect(there!.points.at(-1)!.y).not.toBe(back!.points[0]!.y);

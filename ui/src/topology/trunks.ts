@@ -2,7 +2,7 @@
 // through a third box. Each link has a place of its own on a side, so that two directions are two
 // lines.
 
-import { type Box, GUTTER, type Point } from './layout';
+import type { Box, Point } from './layout';
 
 export interface Trunk {
   id: string;
@@ -91,6 +91,7 @@ function bends(
   lane: number,
   top: number,
   left: number,
+  gutter: number,
 ): Point[] {
   switch (by) {
     case 'across': {
@@ -113,13 +114,13 @@ function bends(
     }
     case 'over':
       return [
-        { x: start.x, y: top - GUTTER / 3 + lane },
-        { x: end.x, y: top - GUTTER / 3 + lane },
+        { x: start.x, y: top - gutter / 3 + lane },
+        { x: end.x, y: top - gutter / 3 + lane },
       ];
     case 'beside':
       return [
-        { x: left - GUTTER / 3 + lane, y: start.y },
-        { x: left - GUTTER / 3 + lane, y: end.y },
+        { x: left - gutter / 3 + lane, y: start.y },
+        { x: left - gutter / 3 + lane, y: end.y },
       ];
     case 'corner':
       return [];
@@ -127,12 +128,12 @@ function bends(
 }
 
 /** Between a level side and a top or bottom: one bend, or two where that would cross a box. */
-function corner(start: Point, end: Point, fromSide: Side, lane: number): Point[] {
+function corner(start: Point, end: Point, fromSide: Side, lane: number, gutter: number): Point[] {
   const isLevelStart = fromSide === 'left' || fromSide === 'right';
   const level = isLevelStart ? start : end;
   const steep = isLevelStart ? end : start;
-  const x = level.x + (steep.x < level.x ? -1 : 1) * (GUTTER / 2) + lane;
-  const y = steep.y + GUTTER / 2 + lane;
+  const x = level.x + (steep.x < level.x ? -1 : 1) * (gutter / 2) + lane;
+  const y = steep.y + gutter / 2 + lane;
   const found = [
     { x: steep.x, y },
     { x, y },
@@ -152,7 +153,11 @@ export function middle(points: Point[]): Point {
   return { x: best.x, y: best.y };
 }
 
-export function trunks(links: { from: string; to: string }[], boxes: Box[]): Trunk[] {
+export function trunks(
+  links: { from: string; to: string }[],
+  boxes: Box[],
+  gutter: number,
+): Trunk[] {
   const byId = new Map(boxes.map((box) => [box.id, box]));
   const planned = links.flatMap(({ from, to }): Planned[] => {
     const [a, b] = [byId.get(from), byId.get(to)];
@@ -186,7 +191,7 @@ export function trunks(links: { from: string; to: string }[], boxes: Box[]): Tru
   return planned.map((one, index) => {
     const start = at(one.a, one.fromSide, `${one.id} out`);
     const end = at(one.b, one.toSide, `${one.id} in`);
-    const lane = ((index % 7) - 3) * 9;
+    const lane = (((index % 7) - 3) * gutter) / 15;
     const straight = facing(one, planned);
     if (straight)
       return { id: one.id, from: one.from, to: one.to, points: straight, label: middle(straight) };
@@ -194,8 +199,8 @@ export function trunks(links: { from: string; to: string }[], boxes: Box[]): Tru
     const left = Math.min(...boxes.filter((box) => isSameColumn(box, one.a)).map((box) => box.x));
     const between =
       one.by === 'corner'
-        ? corner(start, end, one.fromSide, lane)
-        : bends(start, end, one.by, lane, top, left);
+        ? corner(start, end, one.fromSide, lane, gutter)
+        : bends(start, end, one.by, lane, top, left, gutter);
     const points = [start, ...between, end];
     return { id: one.id, from: one.from, to: one.to, points, label: middle(points) };
   });
