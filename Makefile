@@ -15,7 +15,8 @@ UI_SOURCES := api/openapi.json ui/index.html ui/vite.config.ts \
   $(shell find ui/src ui/build -type f ! -name api.gen.ts)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-page bench check build image-root ui page setup-demo setup-test
+.PHONY: help demo test test-rust test-page bench bench-page screenshots check build image-root ui page \
+  setup-demo setup-test
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,12 @@ test-rust:
 test-page:
 	$(NPM) test
 	$(NPM) run e2e:alone
+
+bench-page: ui ## the page with 50 clusters and 2,000 services, made up
+	$(NPM) run bench
+
+screenshots: build ## the pictures in docs/, from a demo
+	RIALTO_BIN=$(CURDIR)/$(RIALTO) $(NPM) run screenshots
 
 check: ## formatting and lints
 	$(CARGO) fmt --all --check

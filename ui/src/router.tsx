@@ -9,6 +9,7 @@ import {
 } from '@tanstack/react-router';
 import { apiBase } from './api/request';
 import type { Level } from './api/views';
+import { Broken } from './pages/broken';
 import { NotFound } from './pages/not-found';
 import { OverviewPage } from './pages/overview';
 import { Shell } from './parts/shell';
@@ -131,6 +132,7 @@ export const router = createRouter({
     return whole === '' ? '' : `?${whole}`;
   },
   defaultPreload: 'intent',
+  defaultErrorComponent: Broken,
   scrollRestoration: false,
 });
 

@@ -7,6 +7,7 @@ import {
   ReactFlow,
   ReactFlowProvider,
   ViewportPortal,
+  getViewportForBounds,
   useReactFlow,
   useStore,
 } from '@xyflow/react';
@@ -14,6 +15,7 @@ import {
   type KeyboardEvent,
   type ReactNode,
   memo,
+  useCallback,
   useEffect,
   useMemo,
   useRef,
@@ -34,6 +36,8 @@ export const NODES_DRAWN = 240;
 const TRUNKS_DRAWN = 60;
 const LABELS_DRAWN = 12;
 const FAR = 0.62;
+const ZOOM_LEAST = 0.08;
+const ZOOM_FIT = 1.4;
 const LABEL: Size = { width: 118, height: 24 };
 
 interface Shared {
@@ -357,6 +361,21 @@ function Lines({
   );
 }
 
+/** The place that everything drawn takes, the links outside of the boxes included. */
+function around(placed: LaidOut, links: { from: string; to: string }[]) {
+  const points = [
+    ...placed.clusters.flatMap((box) => [box, { x: box.x + box.width, y: box.y + box.height }]),
+    ...trunks(links, placed.clusters, placed.gutter).flatMap((trunk) => [
+      ...trunk.points,
+      { x: trunk.label.x - LABEL.width * 0.7, y: trunk.label.y },
+      { x: trunk.label.x + LABEL.width * 0.7, y: trunk.label.y },
+    ]),
+  ];
+  const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
+  const [x, y] = [Math.min(...xs), Math.min(...ys)];
+  return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y };
+}
+
 function useSize(): [React.RefObject<HTMLDivElement | null>, Size] {
   const box = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState<Size>({ width: 0, height: 0 });
@@ -381,7 +400,7 @@ interface Props {
 
 function Drawing({ topology, selected, onSelect, onOpen }: Props) {
   const [box, size] = useSize();
-  const { setCenter, getZoom, zoomIn, zoomOut, fitView } = useReactFlow();
+  const { setCenter, setViewport, getZoom, zoomIn, zoomOut } = useReactFlow();
   const isFar = useStore((state) => state.transform[2] < FAR);
   const count = topology.clusters.reduce((sum, { nodes }) => sum + nodes.length, 0);
   const isHollow = count > NODES_DRAWN;
@@ -415,6 +434,18 @@ function Drawing({ topology, selected, onSelect, onOpen }: Props) {
       ),
     [shape, isPortrait, Math.round((size.width / Math.max(1, size.height)) * 2)],
   );
+
+  const linkShape = topology.links.map(({ from, to }) => `${from}→${to}`).join();
+  const fit = useCallback(() => {
+    const links = linkShape.split(',').map((link) => link.split('→'));
+    const bounds = around(
+      placed,
+      isHollow ? [] : links.map(([from = '', to = '']) => ({ from, to })),
+    );
+    void setViewport(
+      getViewportForBounds(bounds, size.width, size.height, ZOOM_LEAST, ZOOM_FIT, 0.04),
+    );
+  }, [placed, linkShape, isHollow, size.width, size.height, setViewport]);
 
   const walk = useMemo<Box[]>(
     () => [
@@ -487,9 +518,9 @@ function Drawing({ topology, selected, onSelect, onOpen }: Props) {
 
   useEffect(() => {
     if (size.width === 0) return;
-    const frame = requestAnimationFrame(() => void fitView({ padding: 0.06, maxZoom: 1.4 }));
+    const frame = requestAnimationFrame(fit);
     return () => cancelAnimationFrame(frame);
-  }, [placed, size.width, size.height, fitView]);
+  }, [fit, size.width]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const here = (event.target as Element).closest('[data-item]')?.getAttribute('data-item');
@@ -527,7 +558,7 @@ function Drawing({ topology, selected, onSelect, onOpen }: Props) {
         nodes={nodes}
         edges={[]}
         nodeTypes={TYPES}
-        minZoom={0.08}
+        minZoom={ZOOM_LEAST}
         maxZoom={2}
         nodesDraggable={false}
         nodesConnectable={false}
@@ -550,12 +581,7 @@ function Drawing({ topology, selected, onSelect, onOpen }: Props) {
         <button type="button" aria-label="Zoom out" onClick={() => void zoomOut()}>
           −
         </button>
-        <button
-          type="button"
-          aria-label="Whole map"
-          title="Whole map"
-          onClick={() => void fitView({ padding: 0.06, maxZoom: 1.4 })}
-        >
+        <button type="button" aria-label="Whole map" title="Whole map" onClick={fit}>
           ⤢
         </button>
       </div>

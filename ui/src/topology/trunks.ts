@@ -119,8 +119,8 @@ function bends(
       ];
     case 'beside':
       return [
-        { x: left - gutter / 3 + lane, y: start.y },
-        { x: left - gutter / 3 + lane, y: end.y },
+        { x: left - gutter * 0.6 + lane, y: start.y },
+        { x: left - gutter * 0.6 + lane, y: end.y },
       ];
     case 'corner':
       return [];
