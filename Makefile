@@ -7,7 +7,8 @@ RIALTO := target/release/rialto
 
 # Debian packages: the demo prints commands that use the first; the tests start the second as well.
 DEMO_PACKAGES := curl bind9-dnsutils iproute2
-TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3 chromium
+TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3 \
+  $(if $(shell command -v chromium google-chrome),,chromium)
 
 # The web page is built before the binary, which carries it. Only the tests insist on it.
 NPM := npm --prefix ui
