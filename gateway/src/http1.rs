@@ -18,6 +18,7 @@ use std::cell::{Cell, RefCell};
 mod answer;
 mod body;
 mod budget;
+mod chunks;
 mod collect;
 mod defect;
 mod exchange;

@@ -15,6 +15,7 @@ mod ingress;
 pub mod metrics;
 mod observe;
 mod relay;
+mod scratch;
 mod traffic;
 pub mod tunnel;
 pub mod worker;

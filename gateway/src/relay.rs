@@ -50,10 +50,10 @@ pub(crate) async fn serve_near(worker: Worker, near: Near) {
     let counts = Counts { read: Passed::told_to(read), written: Passed::told_to(written) };
     let outcome = match placed {
         Some(Placed::Endpoint(mut endpoint)) => {
-            copy::between(&mut stream, &mut endpoint, &counts).await
+            copy::between(worker.scratch(), &mut stream, &mut endpoint, &counts).await
         }
         Some(Placed::Peer(Opened { mut send, mut recv, .. })) => {
-            copy::through(&mut stream, &mut send, &mut recv, &counts).await
+            copy::through(worker.scratch(), &mut stream, &mut send, &mut recv, &counts).await
         }
         None => {
             reset(&stream);
@@ -352,7 +352,10 @@ async fn serve_far(
         Ok(mut endpoint) => {
             let counts = Counts::default();
             let outcome = match send.write_chunk(Answer::Accepted.encode()).await {
-                Ok(()) => copy::through(&mut endpoint, &mut send, &mut recv, &counts).await,
+                Ok(()) => {
+                    let (send, recv) = (&mut send, &mut recv);
+                    copy::through(worker.scratch(), &mut endpoint, send, recv, &counts).await
+                }
                 Err(error) => Err(copy::Broken::Tunnel(error)),
             };
             if let Err(broken) = outcome {

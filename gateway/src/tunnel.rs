@@ -14,7 +14,6 @@ pub mod message;
 pub mod pool;
 pub mod quic;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use rialto_types::limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
@@ -273,9 +272,15 @@ impl Connection {
         }
     }
 
+    fn round_trip(&self) -> Duration {
+        match &self.carrier {
+            Carrier::Quic(connection) => connection.round_trip(),
+        }
+    }
+
     /// How long an answer may take before another gateway is tried (design.md 7).
     pub fn answer_time_max(&self) -> Duration {
-        limits::SILENCE_MIN.max(limits::SILENCE_ROUND_TRIPS * self.stats().round_trip)
+        limits::SILENCE_MIN.max(limits::SILENCE_ROUND_TRIPS * self.round_trip())
     }
 
     /// Resolves when it is time to look elsewhere for an answer: after `answer_time_max` if the
@@ -510,8 +515,8 @@ impl AsyncWrite for SendStream {
 #[derive(Debug)]
 pub struct RecvStream {
     inner: RecvCarrier,
-    /// Chunks that come before what the carrier has.
-    unread: VecDeque<Bytes>,
+    /// What comes before what the carrier has.
+    unread: Bytes,
     _half: Half,
 }
 
@@ -522,7 +527,7 @@ enum RecvCarrier {
 
 impl RecvStream {
     fn quic(stream: quic::RecvStream, load: &Arc<Load>) -> Self {
-        Self { inner: RecvCarrier::Quic(stream), unread: VecDeque::new(), _half: load.open_half() }
+        Self { inner: RecvCarrier::Quic(stream), unread: Bytes::new(), _half: load.open_half() }
     }
 
     /// Moves what has arrived into `chunks`, without copying, and says how many there are.
@@ -532,16 +537,11 @@ impl RecvStream {
         context: &mut Context<'_>,
         chunks: &mut [Bytes],
     ) -> Poll<Result<Option<usize>, StreamError>> {
-        self.unread.retain(|chunk| !chunk.is_empty());
-        if !self.unread.is_empty() {
-            let mut count = 0;
-            while count < chunks.len()
-                && let Some(chunk) = self.unread.pop_front()
-            {
-                chunks[count] = chunk;
-                count += 1;
-            }
-            return Poll::Ready(Ok(Some(count)));
+        if let Some(first) = chunks.first_mut()
+            && !self.unread.is_empty()
+        {
+            *first = std::mem::take(&mut self.unread);
+            return Poll::Ready(Ok(Some(1)));
         }
         match &mut self.inner {
             RecvCarrier::Quic(stream) => stream.poll_read_chunks(context, chunks),
@@ -563,9 +563,7 @@ impl RecvStream {
 
     /// Puts back, in front of everything else, what was read too far.
     pub fn unread(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.unread.push_front(chunk);
-        }
+        self.unread = join(chunk, std::mem::take(&mut self.unread));
     }
 
     /// Waits for one more chunk and keeps it unread; `false` at the end of this direction.
@@ -575,21 +573,9 @@ impl RecvStream {
             RecvCarrier::Quic(stream) => stream.poll_read_chunks(context, &mut chunk),
         });
         let is_open = count.await?.is_some();
-        self.unread.push_back(std::mem::take(&mut chunk[0]));
+        let [chunk] = chunk;
+        self.unread = join(std::mem::take(&mut self.unread), chunk);
         Ok(is_open)
-    }
-
-    /// All that is unread, in one piece to take from the front of.
-    fn gathered(&mut self) -> &mut Bytes {
-        if self.unread.len() > 1 {
-            let mut joined = BytesMut::new();
-            self.unread.drain(..).for_each(|chunk| joined.extend_from_slice(&chunk));
-            self.unread.push_back(joined.freeze());
-        }
-        if self.unread.is_empty() {
-            self.unread.push_back(Bytes::new());
-        }
-        &mut self.unread[0]
     }
 
     /// Tells the peer that nothing more will be read, and why.
@@ -601,6 +587,20 @@ impl RecvStream {
     }
 }
 
+/// Headers are small, and seldom come in more than one piece.
+fn join(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() {
+        return first;
+    }
+    if first.is_empty() {
+        return second;
+    }
+    let mut joined = BytesMut::with_capacity(first.len() + second.len());
+    joined.extend_from_slice(&first);
+    joined.extend_from_slice(&second);
+    joined.freeze()
+}
+
 impl AsyncRead for RecvStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -608,14 +608,9 @@ impl AsyncRead for RecvStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.unread.retain(|chunk| !chunk.is_empty());
-        if let Some(chunk) = this.unread.front_mut() {
-            let count = chunk.len().min(buffer.remaining());
-            buffer.put_slice(&chunk[..count]);
-            chunk.advance(count);
-            if chunk.is_empty() {
-                this.unread.pop_front();
-            }
+        if !this.unread.is_empty() {
+            let count = this.unread.len().min(buffer.remaining());
+            buffer.put_slice(&this.unread.split_to(count));
             return Poll::Ready(Ok(()));
         }
         ready!(match &mut this.inner {

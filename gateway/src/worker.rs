@@ -35,6 +35,7 @@ use crate::access_log::AccessLog;
 use crate::http1;
 use crate::ingress::Listeners;
 use crate::metrics::{Metrics, PeerEvent, PeerLabel, ReasonLabel, Side, SideLabel};
+use crate::scratch::Scratch;
 use crate::traffic::Traffic;
 use crate::tunnel::ConnectionLost;
 use crate::tunnel::header::Open;
@@ -43,6 +44,9 @@ use crate::tunnel::quic::{BindError, Endpoint, Settings, Tls};
 
 mod command;
 mod run;
+mod streams;
+
+use streams::Stream;
 
 pub use command::{Command, Handle, Start, StartError, start};
 
@@ -159,6 +163,8 @@ struct Inner {
     access_log: AccessLog,
     http: http1::State,
     traffic: Traffic,
+    scratch: Scratch,
+    streams: streams::Waiting,
     draining: Cell<bool>,
     near: FlowCount,
     far: FlowCount,
@@ -238,6 +244,8 @@ impl Worker {
                 access_log,
                 http: http1::State::default(),
                 traffic: Traffic::new(),
+                scratch: Scratch::default(),
+                streams: streams::Waiting::default(),
                 draining: Cell::new(false),
                 near: FlowCount::default(),
                 far: FlowCount::default(),
@@ -259,6 +267,10 @@ impl Worker {
 
     pub fn access_log(&self) -> &AccessLog {
         &self.inner.access_log
+    }
+
+    pub(crate) fn scratch(&self) -> &Scratch {
+        &self.inner.scratch
     }
 
     pub(crate) fn http(&self) -> &http1::State {
@@ -473,9 +485,7 @@ impl Worker {
                 count("refused", reason.label());
                 tracing::warn!(%address, error = %Chain(&reason), "connection to the tunnel refused");
             }
-            Event::Stream { peer, send, recv } => {
-                self.spawn(crate::relay::serve_stream(self.clone(), peer, send, recv));
-            }
+            Event::Stream { peer, send, recv } => self.serve(Stream { peer, send, recv }),
             Event::Summary { peer, services } => {
                 let (cluster, summaries) = (&peer.cluster, &services[..]);
                 self.observe(health::Event::Summaries { cluster, summaries });

@@ -326,8 +326,7 @@ pub const HTTP_ORIGIN_IDLE_MAX: usize = 4_096;
 /// An idle connection to an endpoint is closed after this time: below the 5 s of Node.js, the
 /// shortest keep-alive of common servers, so that we close first.
 pub const HTTP_ORIGIN_IDLE: Duration = Duration::from_secs(4);
-/// Bytes read from a socket at once: few while it is quiet, more while they come in bulk.
-pub const HTTP_READ_BYTES_MIN: usize = 4 * 1024;
+/// Bytes read from a socket at once.
 pub const HTTP_READ_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a request's content that are kept to send them again (design.md 7).
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
@@ -502,14 +501,18 @@ pub const FLOWS_MAX: usize = 32_768;
 pub const FLOW_ATTEMPTS_MAX: u32 = 6;
 /// From a caller's connection to the answer of some gateway or endpoint.
 pub const FLOW_OPEN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Tasks that have served a peer's stream and wait for the next: a busy moment of a core.
+pub const STREAM_SERVERS_IDLE_MAX: usize = 64;
 /// A stream that a peer opened must show its header within this time.
 pub const STREAM_HEADER_TIME_MAX: Duration = Duration::from_secs(5);
 /// An endpoint in the own cluster takes a connection within this time or is passed over.
 pub const ENDPOINT_CONNECT_TIME_MAX: Duration = Duration::from_secs(1);
 /// Endpoints that the far gateway tries before it refuses.
 pub const ENDPOINT_ATTEMPTS_MAX: usize = 3;
-/// Bytes that a relay reads from a socket at once: first, and after full reads.
-pub const RELAY_READ_BYTES_MIN: usize = 4 * 1024;
+/// Reads of so many bytes are copied out of the worker's buffer: in a microsecond at most, where a
+/// buffer of their own would be mostly empty.
+pub const READ_COPIED_BYTES_MAX: usize = 8 * 1024;
+/// Bytes that a relay reads from a socket at once.
 pub const RELAY_READ_BYTES_MAX: usize = 64 * 1024;
 /// A TCP connection of which nothing was heard is probed after this time, and again every quarter.
 pub const TCP_KEEPALIVE: Duration = Duration::from_secs(60);

@@ -10,10 +10,11 @@
 //! whole request, and a client may wait for `100 Continue`.
 
 use std::cell::Cell;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use rialto_types::limits;
@@ -21,12 +22,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::body::{Body, ChunkedOutput};
+use super::chunks::Chunks;
 use super::collect::Collector;
 use super::defect::Defect;
 use super::head::{Framing, RequestHead, ResponseHead, Version};
 use super::hop::{self, ClientConnection};
 use super::replay::Replay;
-use super::side::{Chunks, NotAccepted, Sink, Source};
+use super::side::{NotAccepted, Sink, Source};
 use crate::tunnel::header::Refusal;
 
 /// A request on its way; lives over all attempts at it.
@@ -312,13 +314,20 @@ async fn upload<C: Source>(
     for chunk in request.replay.chunks().unwrap_or_default() {
         out.push(chunk.clone());
     }
-    // Content that came with the head leaves with it.
-    let mut has_more = request.source.has_unread();
     loop {
-        if !request.body.is_complete() && has_more {
-            progress.awaits_content.set(true);
-            let arrived = request.source.read(&mut inbox).await;
-            progress.awaits_content.set(false);
+        let is_held = |replay: &Replay| replay.is_full() && !progress.accepted.get();
+        while !request.body.is_complete() && !is_held(&request.replay) {
+            let arrived = if out.is_empty() {
+                progress.awaits_content.set(true);
+                let arrived = request.source.read(&mut inbox).await;
+                progress.awaits_content.set(false);
+                arrived
+            } else {
+                match read_arrived(request.source, &mut inbox, &out) {
+                    Some(arrived) => arrived,
+                    None => break,
+                }
+            };
             match arrived {
                 Ok(true) => request.take(&mut inbox, &mut out).map_err(NotSent::Defect)?,
                 Ok(false) => return Err(NotSent::Defect(Defect::Truncated)),
@@ -335,11 +344,23 @@ async fn upload<C: Source>(
             progress.uploaded.set(true);
             return Ok(());
         }
-        if request.replay.is_full() && !progress.accepted.get() {
+        if is_held(&request.replay) {
             progress.acceptance.notified().await;
         }
-        has_more = true;
     }
+}
+
+/// Reads what has come by now, so that it leaves in one write with what is ready; `None` if nothing
+/// has, or enough is ready.
+fn read_arrived(
+    source: &mut impl Source,
+    inbox: &mut Chunks,
+    ready: &Chunks,
+) -> Option<io::Result<bool>> {
+    if ready.remaining() >= limits::HTTP_READ_BYTES_MAX {
+        return None;
+    }
+    source.read(inbox).now_or_never()
 }
 
 async fn download(
@@ -448,7 +469,11 @@ async fn relay_content(
             }
             is_exact &= chunk.is_empty();
         }
-        if !out.is_empty() {
+        let mut arrived = None;
+        if !body.is_complete() && !out.is_empty() {
+            arrived = read_arrived(source, inbox, out);
+        }
+        if arrived.is_none() && !out.is_empty() {
             progress.begun.set(Some(head.status()));
             progress.client_is_slow.set(true);
             client.write(out).await.map_err(|_| Failure::ClientGone)?;
@@ -458,11 +483,15 @@ async fn relay_content(
         if body.is_complete() {
             return Ok((content_bytes, is_exact));
         }
-        let interrupted = Failure::Interrupted { status: head.status() };
-        match source.read(inbox).await {
+        let broken = || progress.or_interrupted(Failure::BadResponse(Defect::Truncated));
+        let arrived = match arrived {
+            Some(arrived) => arrived,
+            None => source.read(inbox).await,
+        };
+        match arrived {
             Ok(true) => progress.move_on(),
-            Ok(false) => body.end().map_err(|_| interrupted)?,
-            Err(_) => return Err(interrupted),
+            Ok(false) => body.end().map_err(|_| broken())?,
+            Err(_) => return Err(broken()),
         }
     }
 }

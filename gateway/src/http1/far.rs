@@ -13,12 +13,13 @@ use rialto_types::limits;
 use tokio::time::{Instant, timeout};
 
 use super::answer::Answer;
+use super::chunks::Chunks;
 use super::exchange::{self, Failure, Request, Response, Terms, Timeouts};
 use super::head::RequestHead;
 use super::hop::{self, ClientConnection};
 use super::near::http_request;
 use super::origin::{self, Connection};
-use super::side::{Chunks, Sink, TunnelSink, TunnelSource};
+use super::side::{Sink, TunnelSink, TunnelSource};
 use crate::access_log::HttpRecord;
 use crate::observe::Flow;
 use crate::relay;
@@ -61,7 +62,7 @@ pub(crate) async fn serve(
     let mut accepted = Chunks::default();
     accepted.push(header::Answer::Accepted.encode());
     // A peer that has given up must not be served: it may have asked someone else.
-    if sink.is_stopped() || sink.write(&mut accepted).await.is_err() {
+    if sink.write(&mut accepted).await.is_err() {
         flow.fail(Code::RequestMalformed, "client_gone");
         return end(worker, flow, Some(&head), None);
     }
@@ -74,8 +75,10 @@ pub(crate) async fn serve(
     let endpoint = connection.endpoint();
     let origins = &worker.http().origins;
     let is_idempotent = head.is_idempotent();
-    let result =
-        origin::serve(origins, connection, &mut request, is_idempotent, &mut sink, &terms).await;
+    let scratch = worker.scratch();
+    let served =
+        origin::serve(origins, connection, &mut request, is_idempotent, &mut sink, &terms, scratch);
+    let result = served.await;
     if let Some(outcome) = origin::outcome_of(&result) {
         worker.observe_endpoint(endpoint, outcome);
     }

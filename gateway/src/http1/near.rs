@@ -17,20 +17,22 @@ use rialto_core::health::Outcome;
 use rialto_types::error::Code;
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::Answer;
+use super::chunks::Chunks;
 use super::exchange::{self, Failure, Request, Response, Silence, Terms, Timeouts};
 use super::head::RequestHead;
 use super::hop::{self, ClientConnection};
 use super::origin;
-use super::side::{Chunks, Sink, Source, TcpSink, TcpSource, TunnelSink, TunnelSource};
+use super::side::{Sink, Source, TcpSink, TcpSource, TunnelSink, TunnelSource};
 use crate::access_log::HttpRecord;
 use crate::ingress::Near;
 use crate::observe::Flow;
 use crate::relay;
+use crate::scratch::Scratch;
 use crate::tunnel::header::{Backend, Mode, Open, Retry};
 use crate::tunnel::pool::PeerId;
 use crate::worker::{Ask, Chosen, Tables, Target, Tried, Worker};
@@ -45,7 +47,7 @@ pub(crate) async fn serve(worker: Worker, near: Near) {
             address: address.ip(),
             service: &service,
             port,
-            source: TcpSource::new(reader),
+            source: TcpSource::new(reader, worker.scratch()),
             sink: TcpSink::new(writer),
             timeouts: worker.http().timeouts.get(),
         };
@@ -53,7 +55,7 @@ pub(crate) async fn serve(worker: Worker, near: Near) {
     };
     match ending {
         Ending::InOrder => {}
-        Ending::AfterAnswer => linger(stream).await,
+        Ending::AfterAnswer => linger(stream, worker.scratch()).await,
         Ending::Broken => relay::reset(&stream),
     }
 }
@@ -96,10 +98,7 @@ impl Client<'_> {
     /// Waits for a request; `None` if the connection ends instead.
     async fn next_head(&mut self) -> Result<Option<RequestHead>, Answer> {
         let mut inbox = Chunks::default();
-        let begin = async {
-            self.source.rest().await;
-            matches!(self.source.read(&mut inbox).await, Ok(true))
-        };
+        let begin = async { matches!(self.source.read(&mut inbox).await, Ok(true)) };
         let idle = async {
             tokio::select! {
                 () = sleep(self.timeouts.client_idle) => {}
@@ -347,8 +346,10 @@ impl Placing<'_> {
             return Err(Failure::NotSent);
         };
         let is_idempotent = self.head.is_idempotent();
-        let result =
-            origin::serve(origins, connection, request, is_idempotent, client, &self.terms).await;
+        let (terms, scratch) = (&self.terms, self.worker.scratch());
+        let served =
+            origin::serve(origins, connection, request, is_idempotent, client, terms, scratch);
+        let result = served.await;
         if let Some(outcome) = origin::outcome_of(&result) {
             self.worker.observe_endpoint(endpoint, outcome);
         }
@@ -492,15 +493,16 @@ pub(super) fn http_request<'a>(
 
 /// Reads on until the client has ended too: closing at once would reset the connection, and a reset
 /// can destroy the answer on its way.
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: TcpStream, scratch: &Scratch) {
     if stream.shutdown().await.is_err() {
         return;
     }
     let drain = async {
-        let mut buffer = vec![0; limits::HTTP_READ_BYTES_MIN];
         let mut left = limits::HTTP_LINGER_BYTES_MAX;
-        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-            left = left.saturating_sub(count);
+        while let Ok(chunk) = scratch.read(&mut stream, limits::HTTP_READ_BYTES_MAX).await
+            && !chunk.is_empty()
+        {
+            left = left.saturating_sub(chunk.len());
             if left == 0 {
                 return;
             }

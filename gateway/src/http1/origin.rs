@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::exchange::{self, Failure, Request, Response, Terms};
 use super::side::{Sink, Source, TcpSink, TcpSource};
+use crate::scratch::Scratch;
 
 /// The idle connections of one worker.
 #[derive(Debug, Default)]
@@ -158,11 +159,12 @@ pub(crate) async fn serve<C: Source>(
     is_idempotent: bool,
     client: &mut impl Sink,
     terms: &Terms<'_>,
+    scratch: &Scratch,
 ) -> Result<Response, Failure> {
     loop {
         let result = {
             let (reader, writer) = connection.stream.split();
-            let upstream = (&mut TcpSource::new(reader), &mut TcpSink::new(writer));
+            let upstream = (&mut TcpSource::new(reader, scratch), &mut TcpSink::new(writer));
             exchange::run(request, upstream, client, terms).await
         };
         match result {

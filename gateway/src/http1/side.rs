@@ -1,14 +1,14 @@
 //! One side of an exchange, as chunks in and chunks out: a TCP connection, or a tunnel stream.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures::FutureExt;
+use bytes::Bytes;
 use rialto_types::limits;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
+use super::chunks::{CHUNKS_IN_PLACE, Chunks};
+use crate::scratch::Scratch;
 use crate::tunnel::header::{self, Answer, ReadError, Refusal};
 use crate::tunnel::{CHUNKS_PER_READ, RecvStream, ResetCode, SendStream, StreamError};
 
@@ -53,97 +53,17 @@ pub(crate) trait Sink {
     fn finish(&mut self);
 }
 
-/// Chunks on their way, written together without joining.
-#[derive(Debug, Default)]
-pub(crate) struct Chunks {
-    queue: VecDeque<Bytes>,
-    bytes: usize,
-}
-
-impl Chunks {
-    pub(crate) fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.bytes += chunk.len();
-            self.queue.push_back(chunk);
-        }
-    }
-
-    pub(crate) fn push_front(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.bytes += chunk.len();
-            self.queue.push_front(chunk);
-        }
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let chunk = self.queue.pop_front()?;
-        self.bytes -= chunk.len();
-        Some(chunk)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    fn take_all(&mut self) -> VecDeque<Bytes> {
-        self.bytes = 0;
-        std::mem::take(&mut self.queue)
-    }
-}
-
-impl Buf for Chunks {
-    fn remaining(&self) -> usize {
-        self.bytes
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.queue.front().map_or(&[], |chunk| chunk)
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        for (slice, chunk) in slices.iter_mut().zip(&self.queue) {
-            *slice = IoSlice::new(chunk);
-        }
-        slices.len().min(self.queue.len())
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        self.bytes -= count;
-        while let Some(front) = self.queue.front_mut() {
-            if count < front.len() {
-                front.advance(count);
-                return;
-            }
-            count -= front.len();
-            self.queue.pop_front();
-        }
-    }
-}
-
 /// The reading half of a TCP connection.
 #[derive(Debug)]
 pub(crate) struct TcpSource<'a> {
     half: ReadHalf<'a>,
-    buffer: BytesMut,
+    scratch: &'a Scratch,
     unread: Chunks,
-    read_bytes: usize,
 }
 
 impl<'a> TcpSource<'a> {
-    pub(crate) fn new(half: ReadHalf<'a>) -> Self {
-        let read_bytes = limits::HTTP_READ_BYTES_MIN;
-        Self { half, buffer: BytesMut::new(), unread: Chunks::default(), read_bytes }
-    }
-
-    /// Waits, without a buffer, until a read is likely to find something: most connections are idle
-    /// most of the time.
-    pub(crate) async fn rest(&mut self) {
-        if self.unread.is_empty() {
-            self.read_bytes = limits::HTTP_READ_BYTES_MIN;
-            self.buffer = BytesMut::new();
-            // If the connection broke, the read that follows says so.
-            let _ = self.half.readable().await;
-        }
+    pub(crate) fn new(half: ReadHalf<'a>, scratch: &'a Scratch) -> Self {
+        Self { half, scratch, unread: Chunks::default() }
     }
 }
 
@@ -153,13 +73,10 @@ impl Source for TcpSource<'_> {
             chunks.push(chunk);
             return Ok(true);
         }
-        self.buffer.reserve(self.read_bytes);
-        let count = self.half.read_buf(&mut (&mut self.buffer).limit(self.read_bytes)).await?;
-        if count == self.read_bytes {
-            self.read_bytes = (2 * self.read_bytes).min(limits::HTTP_READ_BYTES_MAX);
-        }
-        chunks.push(self.buffer.split().freeze());
-        Ok(count > 0)
+        let chunk = self.scratch.read(&mut self.half, limits::HTTP_READ_BYTES_MAX).await?;
+        let is_open = !chunk.is_empty();
+        chunks.push(chunk);
+        Ok(is_open)
     }
 
     fn unread(&mut self, chunk: Bytes) {
@@ -197,14 +114,13 @@ impl Sink for TcpSink<'_> {
 pub(crate) struct TunnelSource {
     stream: RecvStream,
     unread: Chunks,
-    storage: Vec<Bytes>,
+    /// Room for the chunks of one read, once they come in bulk.
+    room: Vec<Bytes>,
 }
 
 impl TunnelSource {
     pub(crate) fn new(stream: RecvStream) -> Self {
-        // Most messages are one chunk or two; storage grows with those that come in bulk.
-        let storage = vec![Bytes::new(); 4];
-        Self { stream, unread: Chunks::default(), storage }
+        Self { stream, unread: Chunks::default(), room: Vec::new() }
     }
 
     pub(crate) fn stop(&mut self, code: ResetCode) {
@@ -218,14 +134,23 @@ impl Source for TunnelSource {
             chunks.push(chunk);
             return Ok(true);
         }
-        let Some(count) = self.stream.read_chunks(&mut self.storage).await? else {
+        if self.room.is_empty() {
+            let mut few = [const { Bytes::new() }; CHUNKS_IN_PLACE];
+            let Some(count) = self.stream.read_chunks(&mut few).await? else { return Ok(false) };
+            few.into_iter().take(count).for_each(|chunk| chunks.push(chunk));
+            if count == CHUNKS_IN_PLACE {
+                self.room.resize(2 * count, Bytes::new());
+            }
+            return Ok(true);
+        }
+        let Some(count) = self.stream.read_chunks(&mut self.room).await? else {
             return Ok(false);
         };
-        for chunk in &mut self.storage[..count] {
+        for chunk in &mut self.room[..count] {
             chunks.push(std::mem::take(chunk));
         }
-        if count == self.storage.len() && count < CHUNKS_PER_READ {
-            self.storage.resize(2 * count, Bytes::new());
+        if count == self.room.len() && count < CHUNKS_PER_READ {
+            self.room.resize(2 * count, Bytes::new());
         }
         Ok(true)
     }
@@ -266,17 +191,14 @@ impl TunnelSink {
     pub(crate) fn reset(&mut self, code: ResetCode) {
         self.stream.reset(code);
     }
-
-    /// Whether the reader has said that it wants nothing more.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stream.stopped().now_or_never().is_some()
-    }
 }
 
 impl Sink for TunnelSink {
     async fn write(&mut self, chunks: &mut Chunks) -> io::Result<()> {
-        let mut queue = chunks.take_all();
-        self.stream.write_all_chunks(queue.make_contiguous()).await?;
+        let (first, rest) = chunks.parts();
+        self.stream.write_all_chunks(first).await?;
+        self.stream.write_all_chunks(rest).await?;
+        chunks.clear();
         Ok(())
     }
 
@@ -285,6 +207,3 @@ impl Sink for TunnelSink {
         let _ = self.stream.finish();
     }
 }
-
-#[cfg(test)]
-mod tests;

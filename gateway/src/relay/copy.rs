@@ -6,13 +6,14 @@ use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use rialto_types::limits;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::reset;
+use crate::scratch::Scratch;
 use crate::tunnel::{CHUNKS_PER_READ, RecvStream, ResetCode, SendStream, StreamError};
 
 /// Payload bytes, as seen from the socket that is named first.
@@ -78,6 +79,7 @@ impl Broken {
 
 /// Between a socket and a tunnel stream.
 pub(crate) async fn through(
+    scratch: &Scratch,
     socket: &mut TcpStream,
     send: &mut SendStream,
     recv: &mut RecvStream,
@@ -87,7 +89,7 @@ pub(crate) async fn through(
     let (mut read, mut write) = socket.split();
     let outcome = tokio::try_join!(
         async {
-            to_tunnel(&mut read, send, &counts.read).await?;
+            to_tunnel(scratch, &mut read, send, &counts.read).await?;
             socket_ended.set(true);
             Ok::<_, Broken>(())
         },
@@ -111,6 +113,7 @@ pub(crate) async fn through(
 
 /// Between two sockets.
 pub(crate) async fn between(
+    scratch: &Scratch,
     client: &mut TcpStream,
     endpoint: &mut TcpStream,
     counts: &Counts<'_>,
@@ -118,8 +121,8 @@ pub(crate) async fn between(
     let (mut client_read, mut client_write) = client.split();
     let (mut endpoint_read, mut endpoint_write) = endpoint.split();
     let outcome = tokio::try_join!(
-        pass(&mut client_read, &mut endpoint_write, &counts.read),
-        pass(&mut endpoint_read, &mut client_write, &counts.written),
+        pass(scratch, &mut client_read, &mut endpoint_write, &counts.read),
+        pass(scratch, &mut endpoint_read, &mut client_write, &counts.written),
     );
     let Err(error) = outcome else { return Ok(()) };
     reset(client);
@@ -128,16 +131,20 @@ pub(crate) async fn between(
 }
 
 async fn to_tunnel(
+    scratch: &Scratch,
     socket: &mut ReadHalf<'_>,
     send: &mut SendStream,
     count: &Passed<'_>,
 ) -> Result<(), Broken> {
-    let mut reader = Reader::default();
-    while let Some(chunk) = reader.read(socket).await.map_err(Broken::Socket)? {
+    loop {
+        let read = scratch.read(socket, limits::RELAY_READ_BYTES_MAX).await;
+        let chunk = read.map_err(Broken::Socket)?;
+        if chunk.is_empty() {
+            return send.finish().map_err(Broken::Tunnel);
+        }
         count.add(chunk.len());
         send.write_chunk(chunk).await.map_err(Broken::Tunnel)?;
     }
-    send.finish().map_err(Broken::Tunnel)
 }
 
 async fn to_socket(
@@ -145,11 +152,15 @@ async fn to_socket(
     socket: &mut WriteHalf<'_>,
     count: &Passed<'_>,
 ) -> Result<(), Broken> {
-    let mut storage = vec![Bytes::new(); CHUNKS_PER_READ];
-    while let Some(taken) = recv.read_chunks(&mut storage).await.map_err(Broken::Tunnel)? {
-        let chunks = &mut storage[..taken];
+    // Most flows wait most of the time, with little; there is more room where they come in bulk.
+    let mut room = vec![Bytes::new(); 4];
+    while let Some(taken) = recv.read_chunks(&mut room).await.map_err(Broken::Tunnel)? {
+        let chunks = &mut room[..taken];
         count.add(chunks.iter().map(Bytes::len).sum());
         write_all(socket, chunks).await.map_err(Broken::Socket)?;
+        if taken == room.len() && taken < CHUNKS_PER_READ {
+            room.resize(2 * taken, Bytes::new());
+        }
     }
     socket.shutdown().await.map_err(Broken::Socket)
 }
@@ -184,36 +195,17 @@ async fn write_all(socket: &mut WriteHalf<'_>, mut chunks: &mut [Bytes]) -> io::
 }
 
 async fn pass(
+    scratch: &Scratch,
     from: &mut ReadHalf<'_>,
     to: &mut WriteHalf<'_>,
     count: &Passed<'_>,
 ) -> io::Result<()> {
-    let mut reader = Reader::default();
-    while let Some(chunk) = reader.read(from).await? {
+    loop {
+        let chunk = scratch.read(from, limits::RELAY_READ_BYTES_MAX).await?;
+        if chunk.is_empty() {
+            return to.shutdown().await;
+        }
         count.add(chunk.len());
         to.write_all(&chunk).await?;
-    }
-    to.shutdown().await
-}
-
-/// Reads a socket with a buffer that grows with the rate: an idle flow holds little.
-#[derive(Debug, Default)]
-struct Reader {
-    buffer: BytesMut,
-    size: usize,
-}
-
-impl Reader {
-    async fn read(&mut self, socket: &mut ReadHalf<'_>) -> io::Result<Option<Bytes>> {
-        self.size = self.size.clamp(limits::RELAY_READ_BYTES_MIN, limits::RELAY_READ_BYTES_MAX);
-        self.buffer.reserve(self.size);
-        let count = socket.read_buf(&mut self.buffer).await?;
-        if count >= self.size {
-            self.size *= 2;
-        } else if count < self.size / 4 {
-            self.size /= 2;
-        }
-        let chunk = self.buffer.split().freeze();
-        Ok((count > 0).then_some(chunk))
     }
 }

@@ -468,7 +468,7 @@ pub async fn read_answer(stream: &mut RecvStream) -> Result<Answer, ReadError> {
 /// come back.
 async fn read_frame(stream: &mut RecvStream) -> Result<(u8, Bytes), ReadError> {
     loop {
-        let waiting = stream.gathered();
+        let waiting = &mut stream.unread;
         if let Some((kind, length)) = decode_prefix(waiting).map_err(ReadError::Header)?
             && waiting.len() >= PREFIX_BYTES + length
         {

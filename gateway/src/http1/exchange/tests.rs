@@ -84,21 +84,23 @@ async fn an_ambiguous_response_reaches_no_client() {
 
 #[tokio::test]
 async fn how_far_an_upstream_got_is_told_apart() {
-    let cases: [(&[Step<'_>], Failure); 6] = [
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi";
+    let cases: [(&[Step<'_>], Failure); 8] = [
         (&[Step::End], Failure::Unanswered),
         (&[Step::Break], Failure::Unanswered),
         (&[Step::Bytes("HTTP/1.1 2"), Step::End], Failure::BadResponse(Defect::Truncated)),
+        // Until something has reached the client, it can be told.
+        (&[Step::Bytes(half), Step::End], Failure::BadResponse(Defect::Truncated)),
+        (&[Step::Bytes(half), Step::Break], Failure::BadResponse(Defect::Truncated)),
+        (&[Step::Bytes(half), Step::Pause, Step::End], Failure::Interrupted { status: 200 }),
         (
-            &[Step::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"), Step::End],
-            Failure::Interrupted { status: 200 },
-        ),
-        (
-            &[Step::Bytes("HTTP/1.1 200 OK\r\n\r\nhi"), Step::Break],
+            &[Step::Bytes("HTTP/1.1 200 OK\r\n\r\nhi"), Step::Pause, Step::Break],
             Failure::Interrupted { status: 200 },
         ),
         (
             &[
                 Step::Bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi"),
+                Step::Pause,
                 Step::Bytes("x"),
             ],
             Failure::Interrupted { status: 200 },
@@ -200,6 +202,20 @@ async fn an_upstream_that_takes_no_more_may_still_answer() {
 }
 
 #[tokio::test]
+async fn what_has_arrived_leaves_in_one_write() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+    let mut case = Case::new(POST, [Step::Bytes(head), Step::Bytes("an"), Step::Bytes("sw")]);
+    case.content = vec![Step::Bytes("bo"), Step::Bytes("dy")];
+    case.run().await.expect("a response");
+    assert_eq!((case.upstream_sink.writes, case.client.writes), (1, 1));
+
+    let mut case = Case::new(POST, [Step::Bytes(head), Step::Pause, Step::Bytes("answ")]);
+    case.content = vec![Step::Bytes("bo"), Step::Pause, Step::Bytes("dy")];
+    case.run().await.expect("a response");
+    assert_eq!((case.upstream_sink.writes, case.client.writes), (2, 2), "nobody is waited for");
+}
+
+#[tokio::test]
 async fn another_attempt_sends_everything_again() {
     let head = parse(POST);
     let mut client_source = Script::new([Step::Bytes("bo"), Step::Bytes("dyGET /next")]);
@@ -278,6 +294,8 @@ fn parse(head: &str) -> RequestHead {
 #[derive(Debug, Clone, Copy)]
 enum Step<'a> {
     Bytes(&'a str),
+    /// What follows comes a moment later.
+    Pause,
     End,
     Break,
     /// Nothing happens any more.
@@ -287,6 +305,7 @@ enum Step<'a> {
 #[derive(Debug)]
 enum Owned {
     Bytes(Bytes),
+    Pause,
     End,
     Break,
     Wait,
@@ -319,6 +338,7 @@ impl Script {
     fn new<'a>(steps: impl IntoIterator<Item = Step<'a>>) -> Self {
         let own = |step| match step {
             Step::Bytes(text) => Owned::Bytes(Bytes::copy_from_slice(str::as_bytes(text))),
+            Step::Pause => Owned::Pause,
             Step::End => Owned::End,
             Step::Break => Owned::Break,
             Step::Wait => Owned::Wait,
@@ -329,6 +349,10 @@ impl Script {
 
 impl Source for Script {
     async fn read(&mut self, chunks: &mut Chunks) -> io::Result<bool> {
+        while matches!(self.steps.front(), Some(Owned::Pause)) {
+            self.steps.pop_front();
+            tokio::task::yield_now().await;
+        }
         match self.steps.pop_front() {
             Some(Owned::Bytes(bytes)) => {
                 chunks.push(bytes);
@@ -336,7 +360,7 @@ impl Source for Script {
             }
             Some(Owned::End) => Ok(false),
             Some(Owned::Break) => Err(io::ErrorKind::ConnectionReset.into()),
-            Some(Owned::Wait) | None => std::future::pending().await,
+            Some(Owned::Wait | Owned::Pause) | None => std::future::pending().await,
         }
     }
 
@@ -365,6 +389,7 @@ impl Source for Script {
 #[derive(Debug, Default)]
 struct Written {
     bytes: Vec<u8>,
+    writes: usize,
     is_finished: bool,
     is_broken: bool,
     is_stuck: bool,
@@ -384,6 +409,7 @@ impl Sink for Written {
         if self.is_broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        self.writes += 1;
         while let Some(chunk) = chunks.pop() {
             self.bytes.extend_from_slice(&chunk);
         }

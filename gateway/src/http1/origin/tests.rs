@@ -5,9 +5,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::http1::chunks::Chunks;
 use crate::http1::exchange::Timeouts;
 use crate::http1::head::RequestHead;
-use crate::http1::side::Chunks;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
@@ -149,7 +149,8 @@ async fn ask(origins: &Origins, endpoint: SocketAddr, request: &str) -> Result<R
     let mut request = Request::new(&mut nothing, bytes, head.framing());
     let connection =
         origins.connect(endpoint, terms.timeouts.connect).await.expect("somebody listens");
-    serve(origins, connection, &mut request, head.is_idempotent(), &mut Nowhere, &terms).await
+    let (client, scratch) = (&mut Nowhere, &Scratch::default());
+    serve(origins, connection, &mut request, head.is_idempotent(), client, &terms, scratch).await
 }
 
 /// A client that has sent its head and sends no more.
