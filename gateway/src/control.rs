@@ -45,9 +45,6 @@ use crate::metrics::{Metrics, ReasonLabel};
 use crate::traffic::Outbox;
 use crate::worker::{self, Command, Start, Tables};
 
-/// How long the debug page waits for the worker.
-const INSPECT_TIME_MAX: Duration = Duration::from_secs(1);
-
 /// Runs a gateway until `stop`, then drains it.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let starting = Gateway::start(config);
@@ -408,7 +405,7 @@ impl Admin for Control {
         let worker = asked
             .ok()
             .and_then(|()| {
-                let wait = || inspected.recv_timeout(INSPECT_TIME_MAX).ok();
+                let wait = || inspected.recv_timeout(limits::INSPECT_TIME_MAX).ok();
                 tokio::task::block_in_place(wait)
             })
             .unwrap_or_default();

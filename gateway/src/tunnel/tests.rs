@@ -1,6 +1,7 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::net::{Ipv4Addr, UdpSocket};
 
+use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};

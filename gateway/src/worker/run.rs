@@ -11,15 +11,6 @@ use super::{
 };
 use crate::metrics::Side;
 
-/// How often peers are looked at and time passes for health.
-const TICK: Duration = Duration::from_millis(100);
-
-/// Listeners that could not be opened are tried again this often.
-const LISTEN_RETRY: Duration = Duration::from_secs(5);
-
-/// How often it is checked whether a peer's certificate has ended: as long as the shortest life.
-const CERTIFICATE_LOOK: Duration = limits::CERTIFICATE_TTL_MIN;
-
 enum Event {
     Command(Command),
     Tick,
@@ -31,7 +22,7 @@ enum Event {
 impl Worker {
     pub(super) async fn run(self, mut commands: mpsc::Receiver<Command>) {
         self.serve_tables(self.tables());
-        let mut ticks = interval(TICK);
+        let mut ticks = interval(limits::WORKER_TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let log = self.clone();
         self.spawn(async move { log.access_log().keep_flushed().await });
@@ -100,7 +91,7 @@ impl Worker {
         let now = std::time::Instant::now();
         let mut reports: BTreeMap<PeerId, (i64, f64, u64)> = BTreeMap::new();
         for member in self.inner.pool.members() {
-            if member.silence < TICK {
+            if member.silence < limits::WORKER_TICK {
                 let path =
                     health::Path { rtt: member.stats.round_trip, pto: member.stats.probe_timeout };
                 let peer = super::as_ref(&member.peer);
@@ -117,10 +108,10 @@ impl Worker {
             self.publish_summary();
             self.export(&reports);
         }
-        if clock.is_due(LISTEN_RETRY, |clock| &mut clock.listen) {
+        if clock.is_due(limits::LISTEN_RETRY, |clock| &mut clock.listen) {
             self.inner.listeners.borrow_mut().reconcile(self);
         }
-        if clock.is_due(CERTIFICATE_LOOK, |clock| &mut clock.certificates) {
+        if clock.is_due(limits::CERTIFICATE_LOOK, |clock| &mut clock.certificates) {
             self.cut_expired();
         }
     }
