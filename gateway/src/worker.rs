@@ -483,7 +483,8 @@ impl Worker {
             }
             Event::Refused { address, reason } => {
                 count("refused", reason.label());
-                tracing::warn!(%address, error = %Chain(&reason), "connection to the tunnel refused");
+                let error = Chain(&reason);
+                tracing::warn!(%address, %error, "connection to the tunnel refused");
             }
             Event::Stream { peer, send, recv } => self.serve(Stream { peer, send, recv }),
             Event::Summary { peer, services } => {
