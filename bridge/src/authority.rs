@@ -89,7 +89,7 @@ impl Authority {
             .map_err(|source| Error::Create { domain: domain.clone(), source })?;
         let sealed = self
             .seal_key
-            .seal(&issuer.key(), domain)
+            .seal(&issuer.key(), domain.as_str())
             .map_err(|source| Error::Seal { domain: domain.clone(), source })?;
         Ok(trust::Issuer {
             sealed_key: STANDARD.encode(sealed),
@@ -109,7 +109,7 @@ impl Authority {
         let (sealed, certificate) = (decode(&issuer.sealed_key)?, decode(&issuer.certificate)?);
         let key = self
             .seal_key
-            .open(&sealed, domain)
+            .open(&sealed, domain.as_str())
             .map_err(|source| Error::Open { domain: domain.clone(), source })?;
         Issuer::from_parts(&certificate, &key)
             .map_err(|source| Error::Issuer { domain: domain.clone(), source })

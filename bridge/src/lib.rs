@@ -16,6 +16,7 @@
 //! - [`authority`]: issues certificates, seals issuer keys, makes the secrets of tokens
 //! - `service`: what a member does for others
 //! - `ui`: the page that this binary carries
+//! - `session`: browsers that are signed in
 //! - `metrics`: every metric
 
 pub mod authority;
@@ -27,6 +28,7 @@ pub mod publish;
 pub mod raft;
 mod run;
 mod service;
+mod session;
 mod start;
 pub mod store;
 mod traffic;

@@ -37,6 +37,7 @@ use crate::raft::{MemberId, Options, Raft, Role as RaftRole, Start};
 use crate::service::{
     ControlService, JoinService, MembersService, RestService, Service, Subscribers,
 };
+use crate::session::Sessions;
 use crate::start::{self, Prepared};
 use crate::store::Store;
 use crate::traffic::Traffic;
@@ -127,6 +128,7 @@ fn begin(
         traffic: Traffic::new(),
         authority: prepared.authority.clone(),
         subscribers: Subscribers::default(),
+        sessions: Sessions::default(),
         metrics: Metrics::new(),
     }))
 }

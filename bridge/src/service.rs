@@ -33,6 +33,7 @@ use crate::observed::Observed;
 use crate::publish::Publisher;
 use crate::raft::transport::forward::Forward;
 use crate::raft::{self, MembershipError, Raft};
+use crate::session::Sessions;
 use crate::store::{Outcome, Store};
 use crate::traffic::Traffic;
 
@@ -54,6 +55,7 @@ pub(crate) struct Service {
     pub(crate) publisher: Publisher,
     pub(crate) authority: Arc<Authority>,
     pub(crate) subscribers: Subscribers,
+    pub(crate) sessions: Sessions,
     pub(crate) metrics: Metrics,
 }
 

@@ -21,6 +21,7 @@ mod revert;
 mod status;
 mod target;
 mod top;
+mod ui;
 
 use failure::{Exit, Failure};
 
@@ -43,6 +44,7 @@ pub(crate) enum Verb {
     Shift(move_traffic::Shift),
     Drain(move_traffic::Drain),
     Undrain(move_traffic::Undrain),
+    Ui(ui::Arguments),
 }
 
 /// In which form a verb prints its data.
@@ -92,5 +94,6 @@ async fn perform(verb: Verb) -> Result<Exit, Failure> {
         Verb::Shift(arguments) => move_traffic::shift(arguments).await,
         Verb::Drain(arguments) => move_traffic::drain(arguments).await,
         Verb::Undrain(arguments) => move_traffic::undrain(arguments).await,
+        Verb::Ui(arguments) => ui::run(arguments).await,
     }
 }

@@ -32,6 +32,8 @@ pub(crate) fn fix(code: Code) -> &'static str {
         Code::IdentityRefused => "join again with a new token; clocks must agree",
         Code::CertificateRequestInvalid => "update the part that asks: it sends what is not valid",
         Code::Unauthenticated => "give the token's file: `--token-file` or RIALTO_TOKEN_FILE",
+        Code::CrossSite => "reload the page and do it there; programs use a token, no cookie",
+        Code::SignInsExhausted => "wait a minute; `rialto ui` prints a link that signs in",
         Code::NoLeader => "wait for an election; more than half of the members must run",
         Code::CommitTimeout => "look whether the change is there before you repeat it",
         Code::RevisionGone => "list again; `rialto history` shows the oldest that is kept",

@@ -72,6 +72,8 @@ codes! {
     IdentityRefused = 4001, 403, final, "the certificate does not prove the identity needed";
     CertificateRequestInvalid = 4002, 400, final, "the certificate request is not valid";
     Unauthenticated = 4003, 401, final, "a valid token is needed";
+    CrossSite = 4004, 403, final, "a page of another origin, or a session, may not do this";
+    SignInsExhausted = 4005, 429, retry, "too many attempts to sign in";
     NoLeader = 5001, 503, retry, "the control plane has no leader";
     CommitTimeout = 5002, 503, retry, "the change was not committed in time; it may be later";
     RevisionGone = 5003, 410, final, "the revision is no longer kept";

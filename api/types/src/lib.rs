@@ -8,6 +8,7 @@
 //! - [`snapshot`], [`local`]: what a gateway or DNS proxy gets from the bridge and from its agent
 //! - [`traffic`]: what gateways count of what they carry, and what is told of it
 //! - [`token`]: what a join token carries
+//! - [`session`]: how a person's browser signs in
 //! - [`error`]: the table of error codes
 //! - [`limits`]: every bound, with unit and reason
 //! - [`duration`]: durations as text
@@ -24,6 +25,7 @@ pub mod policy;
 pub mod report;
 pub mod route;
 pub mod service;
+pub mod session;
 pub mod snapshot;
 pub mod token;
 pub mod traffic;

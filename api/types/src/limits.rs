@@ -105,6 +105,23 @@ pub const REST_WATCH_KEEPALIVE: Duration = Duration::from_secs(15);
 /// A write waits this long for its commit.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
+// sessions of browsers
+
+/// A sign-in lasts a working day.
+pub const SESSION_TTL: Duration = Duration::from_secs(12 * 3600);
+/// Bytes of a session's cookie: 250 as it is, with room.
+pub const SESSION_COOKIE_BYTES_MAX: usize = 1024;
+/// A one-use code to sign in with: long enough to walk to another screen.
+pub const SIGN_IN_CODE_TTL: Duration = Duration::from_secs(600);
+/// Such codes that one member remembers.
+pub const SIGN_IN_CODES_MAX: usize = 64;
+/// Failures of one address in `SIGN_IN_WINDOW`, after which it waits: people mistype a few times,
+/// and tokens of 256 bits are not guessed at any rate, so this is about load and logs.
+pub const SIGN_IN_FAILURES_MAX: u32 = 20;
+pub const SIGN_IN_WINDOW: Duration = Duration::from_secs(60);
+/// Addresses whose failures are counted one by one.
+pub const SIGN_IN_ADDRESSES_MAX: usize = 1_024;
+
 // control streams
 
 /// Bytes of one gRPC message: a full report of 10,000 services of 200 bytes, with room.

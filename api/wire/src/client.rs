@@ -15,6 +15,7 @@ use rialto_types::duration;
 use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::session::SignInCode;
 use rialto_types::traffic::{self, Traffic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -194,6 +195,15 @@ impl Client {
         let query: Vec<_> =
             pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         self.call(Method::GET, &with_query("/api/v1/traffic", &query), None::<&()>, &[]).await
+    }
+
+    /// A one-use code to sign a browser in with.
+    pub async fn create_sign_in_code(&self) -> Answer<SignInCode> {
+        self.call(Method::POST, "/api/v1/session/codes", None::<&()>, &[]).await
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     async fn call<T: DeserializeOwned>(

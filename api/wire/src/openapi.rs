@@ -48,13 +48,15 @@ pub(crate) struct Description {
     summary: String,
     query: Option<SchemaOf>,
     body: Option<Body>,
-    answers: Vec<(u16, Body)>,
+    answers: Vec<(u16, Option<Body>)>,
+    is_open: bool,
 }
 
 impl Description {
     pub(crate) fn new(method: Method, path: &str, id: String, summary: String) -> Self {
         let path = path.to_string();
-        Self { method, path, id, summary, query: None, body: None, answers: Vec::new() }
+        let answers = Vec::new();
+        Self { method, path, id, summary, query: None, body: None, answers, is_open: false }
     }
 
     /// The query parameters are the type's fields.
@@ -69,12 +71,24 @@ impl Description {
     }
 
     pub(crate) fn answer<T: JsonSchema>(mut self, status: u16) -> Self {
-        self.answers.push((status, Body::of::<T>()));
+        self.answers.push((status, Some(Body::of::<T>())));
+        self
+    }
+
+    /// An answer without a body.
+    pub(crate) fn answer_nothing(mut self, status: u16) -> Self {
+        self.answers.push((status, None));
+        self
+    }
+
+    /// Asked without a token or a session.
+    pub(crate) fn open(mut self) -> Self {
+        self.is_open = true;
         self
     }
 
     pub(crate) fn answer_schema(mut self, status: u16, schema: Value) -> Self {
-        self.answers.push((status, Body::Schema(schema)));
+        self.answers.push((status, Some(Body::Schema(schema))));
         self
     }
 }
@@ -141,10 +155,15 @@ impl Document {
         }
         let mut responses = Map::new();
         for (status, body) in description.answers {
-            let schema = self.resolve(body);
-            let content = json!({ "application/json": { "schema": schema } });
-            responses
-                .insert(status.to_string(), json!({ "description": "Done.", "content": content }));
+            let mut response = json!({ "description": "Done." });
+            if let Some(body) = body {
+                let schema = self.resolve(body);
+                response["content"] = json!({ "application/json": { "schema": schema } });
+            }
+            responses.insert(status.to_string(), response);
+        }
+        if description.is_open {
+            operation.insert("security".into(), json!([]));
         }
         let problem = self.schema::<Problem>();
         let content = json!({ "application/problem+json": { "schema": problem } });
@@ -197,11 +216,14 @@ impl Document {
                 "description": "The federation's one API: what the command line and the page use.",
                 "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             },
-            "security": [{ "token": [] }],
+            "security": [{ "token": [] }, { "session": [] }],
             "paths": self.paths,
             "components": {
                 "schemas": schemas,
-                "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+                "securitySchemes": {
+                    "token": { "type": "http", "scheme": "bearer" },
+                    "session": { "type": "apiKey", "in": "cookie", "name": "rialto_session" },
+                },
             },
         })
     }

@@ -16,9 +16,11 @@ mod query;
 mod receive;
 mod routes;
 mod serve;
+mod session;
 mod watch;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -36,11 +38,15 @@ use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
+
+use answer::{Caller, Proof};
 
 pub use page::{PageError, WebPage};
 pub use routes::openapi;
 pub use serve::serve;
+pub use session::{Opened, Peer};
 
 /// Who asks, and how.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +73,14 @@ type Answer<T> = Result<T, Problem>;
 pub trait ControlPlane: Send + Sync + 'static {
     /// The actor that a bearer token stands for.
     fn authenticate(&self, token: &str) -> Option<String>;
+
+    /// The session that a cookie's value is, if it is still good.
+    fn session(&self, sealed: &str) -> Option<Session>;
+
+    fn sign_in(&self, proof: &SignIn, from: IpAddr) -> Answer<Opened>;
+
+    /// A one-use code that signs in as the actor.
+    fn create_code(&self, actor: String) -> Answer<SignInCode>;
 
     fn get(&self, key: Key) -> impl Future<Output = Answer<Document>> + Send;
 
@@ -144,13 +158,12 @@ pub trait ControlPlane: Send + Sync + 'static {
 
 /// The whole API as a router, and the page where the API has no path.
 pub fn router<C: ControlPlane>(control_plane: Arc<C>, page: WebPage) -> Router {
-    let api = routes::routes::<C>()
-        .into_router()
-        .route_layer(axum::middleware::from_fn(receive::whole_body))
-        .route_layer(axum::middleware::from_fn_with_state(
-            control_plane.clone(),
-            authenticate::<C>,
-        ));
+    let whole_body = || axum::middleware::from_fn(receive::whole_body);
+    let authenticate =
+        axum::middleware::from_fn_with_state(control_plane.clone(), authenticate::<C>);
+    let routes = routes::routes::<C>().into_routers();
+    let api = routes.closed.route_layer(whole_body()).route_layer(authenticate);
+    let api = api.merge(routes.open.route_layer(whole_body()));
     let page = Arc::new(page);
     Router::new()
         .merge(api)
@@ -179,26 +192,41 @@ async fn unknown_method(request: Request) -> Response {
     answer::Refused(Problem::new(Code::ReadOnly, detail)).into_response()
 }
 
-/// Lets a request through with its actor, or answers 401.
+/// Lets a request through with its caller, or says why not: the one place that looks at tokens,
+/// cookies and where a write comes from.
 async fn authenticate<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer "));
-    match token.and_then(|token| control_plane.authenticate(token.trim())) {
-        Some(actor) => {
-            request.extensions_mut().insert(answer::Actor(actor));
+    match caller(&*control_plane, &request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        None => {
-            let problem = Problem::new(
-                Code::Unauthenticated,
-                "the request has no valid `Authorization: Bearer` token",
-            )
-            .with_hint("the bridge prints the administrator's token at its first start");
-            answer::Refused(problem).into_response()
-        }
+        Err(problem) => answer::Refused(problem).into_response(),
     }
+}
+
+/// A token, if one is shown, else a session.
+fn caller<C: ControlPlane>(control_plane: &C, request: &Request) -> Result<Caller, Problem> {
+    let headers = request.headers();
+    if let Some(header) = headers.get(AUTHORIZATION) {
+        let token = header.to_str().ok().and_then(|header| header.strip_prefix("Bearer "));
+        let actor = token.and_then(|token| control_plane.authenticate(token.trim()));
+        let actor = actor.ok_or_else(unauthenticated)?;
+        return Ok(Caller { actor, proof: Proof::Token });
+    }
+    let session = session::cookie(headers).and_then(|sealed| control_plane.session(sealed));
+    let session = session.ok_or_else(unauthenticated)?;
+    if !request.method().is_safe() {
+        session::check_origin(&session, headers, request.uri())?;
+    }
+    Ok(Caller { actor: session.actor.clone(), proof: Proof::Session(session) })
+}
+
+fn unauthenticated() -> Problem {
+    let detail = "the request has no valid `Authorization: Bearer` token and no session";
+    Problem::new(Code::Unauthenticated, detail)
+        .with_hint("the bridge prints the administrator's token at its first start")
 }

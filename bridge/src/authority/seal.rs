@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use rialto_types::id::TrustDomain;
+use aws_lc_rs::hmac;
 use rialto_wire::identity::file;
 
 const KEY_BYTES: usize = 32;
@@ -67,15 +67,15 @@ impl SealKey {
     }
 
     /// Encrypts with AES-256-GCM: version, random nonce, ciphertext and tag. What is sealed for
-    /// one trust domain cannot be opened as another's.
+    /// one context, such as a trust domain, cannot be opened for another.
     ///
     /// Random nonces of 96 bits are safe for 2^32 messages (NIST SP 800-38D, 8.3); a federation
     /// seals a few thousand keys in its life.
-    pub(super) fn seal(&self, secret: &[u8], domain: &TrustDomain) -> Result<Vec<u8>, Error> {
+    pub(crate) fn seal(&self, secret: &[u8], context: &str) -> Result<Vec<u8>, Error> {
         let mut data = secret.to_vec();
         let nonce = self
             .cipher()?
-            .seal_in_place_append_tag(Aad::from(domain.as_str()), &mut data)
+            .seal_in_place_append_tag(Aad::from(context), &mut data)
             .map_err(|_| Error::Cipher)?;
         let mut sealed = vec![VERSION];
         sealed.extend_from_slice(nonce.as_ref());
@@ -83,7 +83,7 @@ impl SealKey {
         Ok(sealed)
     }
 
-    pub(super) fn open(&self, sealed: &[u8], domain: &TrustDomain) -> Result<Vec<u8>, Error> {
+    pub(crate) fn open(&self, sealed: &[u8], context: &str) -> Result<Vec<u8>, Error> {
         let (&version, rest) = sealed.split_first().ok_or(Error::Sealed)?;
         if version != VERSION {
             return Err(Error::Version { found: version });
@@ -92,9 +92,16 @@ impl SealKey {
         let mut data = data.to_vec();
         let secret = self
             .cipher()?
-            .open_in_place(Nonce::from(nonce), Aad::from(domain.as_str()), &mut data)
+            .open_in_place(Nonce::from(nonce), Aad::from(context), &mut data)
             .map_err(|_| Error::Sealed)?;
         Ok(secret.to_vec())
+    }
+
+    /// A key for one purpose, the same on every member.
+    pub(crate) fn derive(&self, purpose: &str) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let tag = hmac::sign(&key, purpose.as_bytes());
+        Self(tag.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 
     fn cipher(&self) -> Result<RandomizedNonceKey, Error> {

@@ -1,5 +1,6 @@
 //! What people ask: the REST API's `ControlPlane`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,13 +23,14 @@ use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName};
 use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::snapshot::Snapshot;
 use rialto_types::token::JoinToken;
 use rialto_types::traffic::{self, Traffic};
 use rialto_wire::digest::hex;
 use rialto_wire::grpc::{ExplainAnswer, ExplainRelay};
 use rialto_wire::identity::{Fingerprint, now, token};
-use rialto_wire::rest::{Context, ControlPlane, Page};
+use rialto_wire::rest::{Context, ControlPlane, Opened, Page};
 
 use super::status::{self, count};
 use super::{Answer, Service, unexpected, watch};
@@ -93,9 +95,19 @@ fn decode_continue(text: &str, kind: Kind) -> Answer<Key> {
 
 impl ControlPlane for RestService {
     fn authenticate(&self, token: &str) -> Option<String> {
-        let state = self.0.store.read();
-        let known = &state.federation()?.admin_token_hash;
-        Secret::is(token, known).then(|| "token:admin".to_string())
+        self.0.actor_of(token)
+    }
+
+    fn session(&self, sealed: &str) -> Option<Session> {
+        self.0.open_session(sealed, now())
+    }
+
+    fn sign_in(&self, proof: &SignIn, from: IpAddr) -> Answer<Opened> {
+        self.0.open_new_session(proof, from)
+    }
+
+    fn create_code(&self, actor: String) -> Answer<SignInCode> {
+        self.0.new_code(actor)
     }
 
     async fn get(&self, key: Key) -> Answer<Document> {

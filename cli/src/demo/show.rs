@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use rialto_types::session::SignInCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -50,6 +51,7 @@ pub(crate) async fn run(
                 say("starting three bridges and three clusters\n")?;
                 federation.start().await?;
                 say(&format!("ready after {:.1} s\n\n", begun.elapsed().as_secs_f64()))?;
+                say(&page_to_open(outside, &federation).await?)?;
                 say(&what_to_try(&folder, plan, outside, &federation)?)?;
                 federation.begin_load(Site::East, "client", &url("productpage", "/"), GENTLE)?;
                 answer(&folder, &mut federation).await
@@ -104,6 +106,18 @@ fn keep_logs(folder: &Path) -> anyhow::Result<()> {
     let _ = std::fs::remove_dir_all(&kept);
     std::fs::rename(folder.join("logs"), &kept).context("could not keep the logs")?;
     say(&format!("the logs are kept in `{}`\n", kept.display()))
+}
+
+/// The page's address, with a code that signs in once. Plain HTTP on loopback, so that no browser
+/// warns of a certificate.
+async fn page_to_open(outside: SocketAddr, federation: &Federation) -> anyhow::Result<String> {
+    let told = federation.verbs.must(&["ui", "--output", "json"]).await?;
+    let code: SignInCode = serde_json::from_str(&told).context("no code to sign in with")?;
+    let fragment = code.fragment;
+    Ok(format!(
+        "The page, signed in once by this link (`rialto ui` makes another):\n\n\
+         http://{outside}/{fragment}\n\n"
+    ))
 }
 
 fn what_to_try(

@@ -22,7 +22,7 @@ fn openapi() {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 22] = [
+    let verbs: [&[&str]; 23] = [
         &[],
         &["get"],
         &["describe"],
@@ -40,6 +40,7 @@ fn help() {
         &["shift"],
         &["drain"],
         &["undrain"],
+        &["ui"],
         &["bridge"],
         &["gateway"],
         &["agent"],

@@ -11,5 +11,6 @@ mod process;
 mod programs;
 mod renewal;
 mod rest;
+mod session;
 mod tidy;
 mod top;

@@ -14,7 +14,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
 pub(crate) struct Bridge {
     child: Child,
     pub(crate) rest: String,
-    token: String,
+    pub(crate) token: String,
     folder: tempfile::TempDir,
 }
 
@@ -28,7 +28,10 @@ impl Drop for Bridge {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In lower case, as names of fields are compared.
     pub(crate) head: String,
+    /// All of it as it came.
+    pub(crate) text: String,
     pub(crate) body: String,
 }
 
@@ -40,6 +43,7 @@ impl Answer {
         Self {
             status: status.expect("a status"),
             head: head.to_ascii_lowercase(),
+            text: text.to_string(),
             body: body.to_string(),
         }
     }

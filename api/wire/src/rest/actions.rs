@@ -14,12 +14,12 @@ use rialto_types::id::{ClusterName, Revision, ServiceName};
 use rialto_types::traffic;
 
 use super::ControlPlane;
-use super::answer::{self, Actor, Refused};
+use super::answer::{self, Caller, Refused};
 use super::objects::json;
 use super::query::{Checked, ConvergenceQuery, HistoryQuery, NoQuery, WriteQuery};
 
 type Answered = Result<Response, Refused>;
-type Body<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
 
 /// `NAME:VERB`, the last segment of an action's path.
 fn action<'a>(segment: &'a str, verbs: &[&str]) -> Result<(&'a str, &'a str), Refused> {
@@ -36,11 +36,11 @@ fn not_found(error: rialto_types::id::Error) -> Refused {
 
 pub(super) async fn create_token<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
-    actor: Actor,
+    caller: Caller,
     Checked(query): Checked<WriteQuery>,
     body: Body<JoinTokenRequest>,
 ) -> Answered {
-    let context = answer::context(actor, &query);
+    let context = answer::context(caller, &query);
     let issued = control_plane.create_token(json(body)?, context).await?;
     Ok((StatusCode::CREATED, Json(issued)).into_response())
 }
@@ -48,12 +48,12 @@ pub(super) async fn create_token<C: ControlPlane>(
 pub(super) async fn cluster_action<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
     Path(segment): Path<String>,
-    actor: Actor,
+    caller: Caller,
     Checked(query): Checked<WriteQuery>,
 ) -> Answered {
     let (name, verb) = action(&segment, &["drain", "undrain"])?;
     let name: ClusterName = name.parse().map_err(not_found)?;
-    let context = answer::context(actor, &query);
+    let context = answer::context(caller, &query);
     let result = control_plane.drain(name, verb == "drain", context).await?;
     Ok(Json(result).into_response())
 }
@@ -61,14 +61,14 @@ pub(super) async fn cluster_action<C: ControlPlane>(
 pub(super) async fn service_action<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
     Path((namespace, segment)): Path<(String, String)>,
-    actor: Actor,
+    caller: Caller,
     Checked(query): Checked<WriteQuery>,
     body: Body<ShiftRequest>,
 ) -> Answered {
     let (name, _) = action(&segment, &["shift"])?;
     let parent: ServiceName = format!("{namespace}/{name}").parse().map_err(not_found)?;
     let request = json(body)?;
-    let mut context = answer::context(actor, &query);
+    let mut context = answer::context(caller, &query);
     context.reason = context.reason.or_else(|| request.reason.clone());
     let written = control_plane.shift(parent, request, context).await?;
     Ok(answer::written(&written))
@@ -77,12 +77,12 @@ pub(super) async fn service_action<C: ControlPlane>(
 pub(super) async fn revision_action<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
     Path(segment): Path<String>,
-    actor: Actor,
+    caller: Caller,
     Checked(query): Checked<WriteQuery>,
 ) -> Answered {
     let (revision, _) = action(&segment, &["revert"])?;
     let revision: Revision = revision.parse().map_err(not_found)?;
-    let entry = control_plane.revert(revision, answer::context(actor, &query)).await?;
+    let entry = control_plane.revert(revision, answer::context(caller, &query)).await?;
     Ok(Json(entry).into_response())
 }
 

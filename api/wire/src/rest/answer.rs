@@ -10,6 +10,7 @@ use rialto_types::api::{Outcome, Precondition, Written};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::Revision;
 use rialto_types::object::Document;
+use rialto_types::session::Session;
 
 use super::Context;
 use super::query::WriteQuery;
@@ -49,21 +50,31 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The actor that authentication found.
+/// Who asks, as authentication found.
 #[derive(Debug, Clone)]
-pub(super) struct Actor(pub(super) String);
+pub(super) struct Caller {
+    pub(super) actor: String,
+    pub(super) proof: Proof,
+}
 
-impl<S: Sync> FromRequestParts<S> for Actor {
+/// How a caller proved who it is.
+#[derive(Debug, Clone)]
+pub(super) enum Proof {
+    Token,
+    Session(Session),
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Refused;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        parts.extensions.get::<Actor>().cloned().ok_or_else(|| {
+        parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
             Refused(Problem::new(Code::Unauthenticated, "the request was not authenticated"))
         })
     }
 }
 
-pub(super) fn context(actor: Actor, query: &WriteQuery) -> Context {
-    Context { actor: actor.0, reason: query.reason.clone(), dry_run: query.is_dry_run() }
+pub(super) fn context(caller: Caller, query: &WriteQuery) -> Context {
+    Context { actor: caller.actor, reason: query.reason.clone(), dry_run: query.is_dry_run() }
 }
 
 /// An object with its strong ETag.

@@ -12,7 +12,7 @@ use rialto_types::error::{Code, Problem};
 use rialto_types::id::{Namespace, ResourceName};
 use rialto_types::object::{Document, Key, Kind};
 
-use super::answer::{self, Actor, Refused};
+use super::answer::{self, Caller, Refused};
 use super::query::{Checked, ListQuery, NoQuery, WriteQuery};
 use super::{ControlPlane, watch};
 
@@ -60,7 +60,7 @@ pub(super) async fn get<C: ControlPlane>(
 
 /// A write's parts besides its path.
 pub(super) struct Write {
-    pub(super) actor: Actor,
+    pub(super) caller: Caller,
     pub(super) query: WriteQuery,
     pub(super) headers: HeaderMap,
 }
@@ -83,7 +83,7 @@ pub(super) async fn put<C: ControlPlane>(
         return Err(Refused(problem));
     }
     let precondition = answer::precondition(&write.headers)?;
-    let context = answer::context(write.actor, &write.query);
+    let context = answer::context(write.caller, &write.query);
     let written = control_plane.put(resource, precondition, context).await?;
     Ok(answer::written(&written))
 }
@@ -106,7 +106,7 @@ pub(super) async fn delete<C: ControlPlane>(
     write: Write,
 ) -> Answered {
     let precondition = answer::precondition(&write.headers)?;
-    let context = answer::context(write.actor, &write.query);
+    let context = answer::context(write.caller, &write.query);
     let written = control_plane.delete(key, precondition, context).await?;
     Ok(answer::written(&written))
 }
@@ -160,24 +160,24 @@ pub(super) mod handlers {
             return axum::routing::put(
                 async move |State(control_plane): State<Arc<C>>,
                             Path((namespace, name)): Path<(String, String)>,
-                            actor: Actor,
+                            caller: Caller,
                             Checked(query): Checked<WriteQuery>,
                             headers: HeaderMap,
                             body: Bytes| {
                     let key = key(kind, Some(namespace), &name)?;
-                    put(key, control_plane, Write { actor, query, headers }, body).await
+                    put(key, control_plane, Write { caller, query, headers }, body).await
                 },
             );
         }
         axum::routing::put(
             async move |State(control_plane): State<Arc<C>>,
                         Path(name): Path<String>,
-                        actor: Actor,
+                        caller: Caller,
                         Checked(query): Checked<WriteQuery>,
                         headers: HeaderMap,
                         body: Bytes| {
                 let key = key(kind, None, &name)?;
-                put(key, control_plane, Write { actor, query, headers }, body).await
+                put(key, control_plane, Write { caller, query, headers }, body).await
             },
         )
     }
@@ -187,22 +187,22 @@ pub(super) mod handlers {
             return axum::routing::delete(
                 async move |State(control_plane): State<Arc<C>>,
                             Path((namespace, name)): Path<(String, String)>,
-                            actor: Actor,
+                            caller: Caller,
                             Checked(query): Checked<WriteQuery>,
                             headers: HeaderMap| {
                     let key = key(kind, Some(namespace), &name)?;
-                    delete(key, control_plane, Write { actor, query, headers }).await
+                    delete(key, control_plane, Write { caller, query, headers }).await
                 },
             );
         }
         axum::routing::delete(
             async move |State(control_plane): State<Arc<C>>,
                         Path(name): Path<String>,
-                        actor: Actor,
+                        caller: Caller,
                         Checked(query): Checked<WriteQuery>,
                         headers: HeaderMap| {
                 let key = key(kind, None, &name)?;
-                delete(key, control_plane, Write { actor, query, headers }).await
+                delete(key, control_plane, Write { caller, query, headers }).await
             },
         )
     }

@@ -13,30 +13,52 @@ use rialto_types::object::Kind;
 use rialto_types::policy::{AccessPolicySpec, FailoverPolicySpec, WorkspaceSpec};
 use rialto_types::route::{HttpRouteSpec, TcpRouteSpec};
 use rialto_types::service::ServiceExportSpec;
+use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
 use serde_json::Value;
 
 use super::objects::handlers;
 use super::query::{ConvergenceQuery, HistoryQuery, ListQuery, NoQuery, WriteQuery};
-use super::{ControlPlane, actions};
+use super::{ControlPlane, actions, session};
 use crate::openapi::{Body, Description, Document, Method};
 
 /// Routes under `/api/v1`, with their description.
 pub(super) struct Routes<C> {
-    router: Router<Arc<C>>,
+    /// For those who show who they are.
+    closed: Router<Arc<C>>,
+    /// For everybody.
+    open: Router<Arc<C>>,
     document: Document,
 }
 
 impl<C: ControlPlane> Routes<C> {
     fn add(mut self, description: Description, handler: MethodRouter<Arc<C>>) -> Self {
-        self.router = self.router.route(&description.path, handler);
+        self.closed = self.closed.route(&description.path, handler);
         self.document.add(description);
         self
     }
 
-    pub(super) fn into_router(self) -> Router<Arc<C>> {
-        self.router
+    /// For a method that an added handler has, too.
+    fn describe(mut self, description: Description) -> Self {
+        self.document.add(description);
+        self
     }
+
+    fn add_open(mut self, description: Description, handler: MethodRouter<Arc<C>>) -> Self {
+        self.open = self.open.route(&description.path, handler);
+        self.document.add(description.open());
+        self
+    }
+
+    pub(super) fn into_routers(self) -> Routers<C> {
+        Routers { closed: self.closed, open: self.open }
+    }
+}
+
+/// The routes without their description.
+pub(super) struct Routers<C> {
+    pub(super) closed: Router<Arc<C>>,
+    pub(super) open: Router<Arc<C>>,
 }
 
 /// The OpenAPI 3.1 document.
@@ -46,11 +68,12 @@ pub fn openapi() -> Value {
 }
 
 pub(super) fn routes<C: ControlPlane>() -> Routes<C> {
-    let mut routes = Routes { router: Router::new(), document: Document::new() };
+    let (closed, open) = (Router::new(), Router::new());
+    let mut routes = Routes { closed, open, document: Document::new() };
     for kind in Kind::ALL {
         routes = kind_routes(routes, kind);
     }
-    action_routes(routes)
+    session_routes(action_routes(routes))
 }
 
 fn describe_spec(document: &mut Document, kind: Kind) -> Value {
@@ -205,6 +228,38 @@ fn action_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
             .query::<traffic::Query>()
             .answer::<Traffic>(200),
             get(actions::traffic::<C>),
+        )
+}
+
+fn session_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
+    let describe = |method, path: &str, id: &str, summary: &str| {
+        Description::new(method, path, id.into(), summary.into()).query::<NoQuery>()
+    };
+    let path = "/api/v1/session";
+    routes
+        .add_open(
+            describe(Method::Post, path, "signIn", "Signs a browser in; the session is a cookie.")
+                .body(Body::of::<SignIn>())
+                .answer::<Session>(200),
+            post(session::sign_in::<C>),
+        )
+        .add(
+            describe(Method::Get, path, "getSession", "Who is signed in by the cookie.")
+                .answer::<Session>(200),
+            get(session::get).delete(session::sign_out),
+        )
+        .describe(
+            describe(Method::Delete, path, "signOut", "Takes the cookie away.").answer_nothing(204),
+        )
+        .add(
+            describe(
+                Method::Post,
+                "/api/v1/session/codes",
+                "createSignInCode",
+                "A one-use code to sign a browser in; for callers with a token.",
+            )
+            .answer::<SignInCode>(201),
+            post(session::create_code::<C>),
         )
 }
 

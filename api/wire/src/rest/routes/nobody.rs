@@ -1,6 +1,8 @@
 //! A control plane that cannot exist: the routes' description needs a type, never a value.
 
-use super::super::{Answer, Context, ControlPlane, Page};
+use std::net::IpAddr;
+
+use super::super::{Answer, Context, ControlPlane, Opened, Page};
 use super::Nobody;
 use futures::stream::BoxStream;
 use rialto_types::api::{
@@ -10,10 +12,20 @@ use rialto_types::api::{
 use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
 
 impl ControlPlane for Nobody {
     fn authenticate(&self, _: &str) -> Option<String> {
+        match *self {}
+    }
+    fn session(&self, _: &str) -> Option<Session> {
+        match *self {}
+    }
+    fn sign_in(&self, _: &SignIn, _: IpAddr) -> Answer<Opened> {
+        match *self {}
+    }
+    fn create_code(&self, _: String) -> Answer<SignInCode> {
         match *self {}
     }
     async fn get(&self, _: Key) -> Answer<Document> {

@@ -1,0 +1,29 @@
+//! `ui`: a link that signs a browser in.
+
+use rialto_types::duration;
+use rialto_types::limits;
+
+use super::Output;
+use super::connect::Connection;
+use super::failure::{Exit, Failure};
+use crate::print;
+
+/// Print a link that opens the web page and signs in, once
+///
+/// The code stands behind `#`, which browsers send to no server: it ends up in no log.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let code = client.create_sign_in_code().await?;
+    let ttl = duration::format(limits::SIGN_IN_CODE_TTL);
+    print::note(&format!("Good once, for {ttl}, at the member that made it:"));
+    printer.value(&code, |_| format!("{}/{}\n", client.server(), code.fragment))?;
+    Ok(Exit::Done)
+}
