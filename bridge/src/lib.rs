@@ -15,6 +15,7 @@
 //! - `traffic`: what gateways count, from all members
 //! - [`authority`]: issues certificates, seals issuer keys, makes the secrets of tokens
 //! - `service`: what a member does for others
+//! - `views`: what the page is shown
 //! - `ui`: the page that this binary carries
 //! - `session`: browsers that are signed in
 //! - `metrics`: every metric
@@ -33,6 +34,7 @@ mod start;
 pub mod store;
 mod traffic;
 mod ui;
+mod views;
 
 pub use config::Config;
 pub use run::run;

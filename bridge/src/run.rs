@@ -42,6 +42,7 @@ use crate::start::{self, Prepared};
 use crate::store::Store;
 use crate::traffic::Traffic;
 use crate::ui;
+use crate::views::Views;
 
 /// Runs a member until `stop`. Says on stdout where it listens, and at the first start the
 /// administrator's token.
@@ -129,6 +130,7 @@ fn begin(
         authority: prepared.authority.clone(),
         subscribers: Subscribers::default(),
         sessions: Sessions::default(),
+        views: Views::default(),
         metrics: Metrics::new(),
     }))
 }
@@ -188,6 +190,7 @@ async fn background(
         () = service.publisher.run() => Ok(()),
         () = service.members.clone().watch() => Ok(()),
         () = service.traffic.gather(&service.members) => Ok(()),
+        () = service.watch_levels() => Ok(()),
         () = follow_trust(&service, &prepared.identity, &prepared.authority) => Ok(()),
     }
 }

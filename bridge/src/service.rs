@@ -36,6 +36,7 @@ use crate::raft::{self, MembershipError, Raft};
 use crate::session::Sessions;
 use crate::store::{Outcome, Store};
 use crate::traffic::Traffic;
+use crate::views::Views;
 
 pub(crate) use control::{ControlService, Subscribers};
 pub(crate) use join::JoinService;
@@ -56,6 +57,7 @@ pub(crate) struct Service {
     pub(crate) authority: Arc<Authority>,
     pub(crate) subscribers: Subscribers,
     pub(crate) sessions: Sessions,
+    pub(crate) views: Views,
     pub(crate) metrics: Metrics,
 }
 

@@ -35,6 +35,7 @@ use rialto_types::snapshot::{ServiceEntry, Snapshot};
 
 use crate::health::Health;
 
+pub use cluster::{Placed, order};
 pub(crate) use route::decoded;
 pub use trace::{Off, Stage, Trace};
 

@@ -8,6 +8,7 @@
 //!  snapshot, LocalTable, Health, request, draw ---> choose (gateway), with authorize before
 //!                                              |    whoever connects to an endpoint
 //!                                              +--> answer (DNS), explain (people)
+//!  state, what is heard, figures ---> view (what the page shows)
 //!  outcomes, peers heard, summaries, time ---> health
 //!  streams of parts, reports of members, time ---> heard ---> status, convergence
 //! ```
@@ -25,6 +26,7 @@ pub mod health;
 pub mod heard;
 pub mod state;
 pub mod traffic;
+pub mod view;
 
 #[cfg(test)]
 mod transcript;

@@ -323,6 +323,21 @@ impl State {
         self.history.newest(count.min(limits::HISTORY_ENTRIES_MAX + limits::AUDIT_ENTRIES_MAX))
     }
 
+    /// The history, newest first, refused writes included.
+    pub fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
+        self.history.entries()
+    }
+
+    /// The oldest revision that a revert can bring back.
+    pub fn oldest_revision(&self) -> Revision {
+        self.history.floor()
+    }
+
+    /// Whether a revert can set an object back.
+    pub fn is_revertible(key: &Key) -> bool {
+        revert::is_revertible(key)
+    }
+
     /// Rebuilds what is derived.
     fn rebuild(&mut self) {
         self.holders.clear();

@@ -230,6 +230,29 @@ pub struct DrainResult {
     pub moved: Vec<crate::id::ServiceName>,
     /// Services that live only there and stay served from there.
     pub kept: Vec<crate::id::ServiceName>,
+    /// The command line that does the same.
+    #[serde(default)]
+    pub command: String,
+}
+
+/// What a shift did, or would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Shifted {
+    #[serde(flatten)]
+    pub written: Written,
+    /// The command line that does the same.
+    pub command: String,
+}
+
+/// What a revert did, or would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reverted {
+    #[serde(flatten)]
+    pub entry: HistoryEntry,
+    /// The command line that does the same.
+    pub command: String,
 }
 
 /// Shifts a parent service's traffic between backends by rewriting one route.

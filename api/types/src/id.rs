@@ -186,6 +186,12 @@ impl SpiffeId {
         Some((role.parse().ok()?, id.parse().ok()?))
     }
 
+    /// The namespace and account of a workload's identity.
+    pub fn as_workload(&self) -> Option<(Namespace, ResourceName)> {
+        let (namespace, account) = self.path().strip_prefix("ns/")?.split_once("/sa/")?;
+        Some((namespace.parse().ok()?, account.parse().ok()?))
+    }
+
     /// Whether the path is in the space reserved for our own parts, well-formed or not.
     pub fn is_reserved(&self) -> bool {
         self.path().split('/').next() == Some("rialto")

@@ -9,12 +9,15 @@
 //! - [`traffic`]: what gateways count of what they carry, and what is told of it
 //! - [`token`]: what a join token carries
 //! - [`session`]: how a person's browser signs in
+//! - [`view`]: what the web page shows
 //! - [`error`]: the table of error codes
 //! - [`limits`]: every bound, with unit and reason
 //! - [`duration`]: durations as text
+//! - [`command`]: the command line that does the same
 
 pub mod api;
 pub mod cluster;
+pub mod command;
 pub mod duration;
 pub mod error;
 pub mod id;
@@ -29,3 +32,4 @@ pub mod session;
 pub mod snapshot;
 pub mod token;
 pub mod traffic;
+pub mod view;

@@ -105,6 +105,60 @@ pub const REST_WATCH_KEEPALIVE: Duration = Duration::from_secs(15);
 /// A write waits this long for its commit.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
+// what the page shows
+
+/// Bytes of a search: it is compared with every service.
+pub const VIEW_SEARCH_BYTES_MAX: usize = 256;
+/// Items of the overview that want attention; a person reads the first few.
+pub const VIEW_ATTENTION_MAX: usize = 20;
+/// Parts of the overview's sentence about clusters: it is one line.
+pub const VIEW_SENTENCE_PARTS_MAX: usize = 3;
+/// Changes beside something else, as the last ones of the overview.
+pub const VIEW_LAST_CHANGES: usize = 10;
+/// Entries of the history among which those are looked for.
+pub const VIEW_CHANGES_LOOK_BACK: usize = 400;
+/// Lines of the view of changes, by default and at most.
+pub const VIEW_CHANGES_DEFAULT: usize = 50;
+pub const VIEW_CHANGES_MAX: usize = 200;
+/// Bytes of the diff of one change: 500 lines, as much as a person scrolls through.
+pub const VIEW_DIFF_BYTES_MAX: usize = 32 * 1024;
+/// Subjects that one change names: a revert may touch thousands.
+pub const VIEW_SUBJECTS_MAX: usize = 50;
+/// Services that the map draws one by one before it groups them: more do not fit a screen.
+pub const VIEW_UNGROUPED_SERVICES_MAX: usize = 200;
+/// Services that it draws one by one if it is told to: a browser lays out so many at once.
+pub const VIEW_TOPOLOGY_SERVICES_MAX: usize = 500;
+/// Edges of the map, those with the most requests.
+pub const VIEW_TOPOLOGY_EDGES_MAX: usize = 1_000;
+/// Callers of one service that are listed.
+pub const VIEW_CALLERS_MAX: usize = 50;
+/// Requests in the time that rates are of, below which errors say nothing of a service.
+pub const VIEW_JUDGED_REQUESTS_MIN: u64 = 20;
+/// The share of requests that fail from which on a service is degraded: above the noise of
+/// restarts, below what callers bear for long.
+pub const VIEW_DEGRADED_ERROR_SHARE: f64 = 0.02;
+/// The share from which on it is failing: most of its callers get nothing.
+pub const VIEW_FAILING_ERROR_SHARE: f64 = 0.5;
+/// The share of lost packets from which on a link is degraded: TCP's rate drops by then.
+pub const VIEW_DEGRADED_LOSS_SHARE: f64 = 0.01;
+/// What a gateway said of its links so long ago is Unknown: a few of its reports are missing.
+pub const VIEW_LINK_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// A picture of the federation is this old at most; and for live streams it is made anew after a
+/// change no sooner than this, however many follow.
+pub const VIEW_AGE_MAX: Duration = Duration::from_secs(1);
+pub const VIEW_AGE_MIN: Duration = Duration::from_millis(100);
+/// Views that are kept as JSON with one picture: distinct questions of one second.
+pub const VIEW_RENDERED_MAX: usize = 256;
+/// A live stream looks at its views this often.
+pub const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// A view of which only ages changed is sent this often.
+pub const LIVE_REFRESH: Duration = Duration::from_secs(5);
+/// Silence on a live stream after which it sends a comment: the page tells lost connections by it.
+pub const LIVE_HEARTBEAT: Duration = Duration::from_secs(5);
+/// Views of one live stream: a page shows a few at once.
+pub const LIVE_VIEWS_MAX: usize = 8;
+
 // sessions of browsers
 
 /// A sign-in lasts a working day.

@@ -10,10 +10,12 @@
 //! - [`transport`]: gRPC connections over mutual TLS and Unix sockets
 //! - [`rest`]: the REST API over a `ControlPlane` trait; [`openapi`]: its description
 //! - [`client`]: the typed client of the REST API
+//! - [`diff`]: what a change changes, as text
 
 pub mod admin;
 pub mod bridges;
 pub mod client;
+pub mod diff;
 pub mod digest;
 pub mod enroll;
 pub mod grpc;

@@ -40,6 +40,13 @@ impl Body {
     }
 }
 
+/// What an answer carries.
+pub(crate) enum Content {
+    Json(Body),
+    Text(&'static str),
+    Nothing,
+}
+
 /// What the document says of one route.
 pub(crate) struct Description {
     method: Method,
@@ -48,7 +55,7 @@ pub(crate) struct Description {
     summary: String,
     query: Option<SchemaOf>,
     body: Option<Body>,
-    answers: Vec<(u16, Option<Body>)>,
+    answers: Vec<(u16, Content)>,
     is_open: bool,
 }
 
@@ -71,13 +78,19 @@ impl Description {
     }
 
     pub(crate) fn answer<T: JsonSchema>(mut self, status: u16) -> Self {
-        self.answers.push((status, Some(Body::of::<T>())));
+        self.answers.push((status, Content::Json(Body::of::<T>())));
         self
     }
 
     /// An answer without a body.
     pub(crate) fn answer_nothing(mut self, status: u16) -> Self {
-        self.answers.push((status, None));
+        self.answers.push((status, Content::Nothing));
+        self
+    }
+
+    /// An answer that is text of a media type.
+    pub(crate) fn answer_text(mut self, status: u16, media_type: &'static str) -> Self {
+        self.answers.push((status, Content::Text(media_type)));
         self
     }
 
@@ -88,7 +101,7 @@ impl Description {
     }
 
     pub(crate) fn answer_schema(mut self, status: u16, schema: Value) -> Self {
-        self.answers.push((status, Some(Body::Schema(schema))));
+        self.answers.push((status, Content::Json(Body::Schema(schema))));
         self
     }
 }
@@ -154,11 +167,18 @@ impl Document {
             operation.insert("requestBody".into(), json!({ "required": true, "content": content }));
         }
         let mut responses = Map::new();
-        for (status, body) in description.answers {
+        for (status, content) in description.answers {
             let mut response = json!({ "description": "Done." });
-            if let Some(body) = body {
-                let schema = self.resolve(body);
-                response["content"] = json!({ "application/json": { "schema": schema } });
+            match content {
+                Content::Json(body) => {
+                    let schema = self.resolve(body);
+                    response["content"] = json!({ "application/json": { "schema": schema } });
+                }
+                Content::Text(media_type) => {
+                    let schema = json!({ "schema": { "type": "string" } });
+                    response["content"] = json!({ (media_type): schema });
+                }
+                Content::Nothing => {}
             }
             responses.insert(status.to_string(), response);
         }

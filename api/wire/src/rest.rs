@@ -10,6 +10,7 @@
 
 mod actions;
 mod answer;
+mod live;
 mod objects;
 mod page;
 mod query;
@@ -17,6 +18,7 @@ mod receive;
 mod routes;
 mod serve;
 mod session;
+mod views;
 mod watch;
 
 use std::future::Future;
@@ -40,13 +42,16 @@ use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
 use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
+use rialto_types::view;
 
 use answer::{Caller, Proof};
 
+pub use live::{LiveEvent, Topic};
 pub use page::{PageError, WebPage};
 pub use routes::openapi;
 pub use serve::serve;
 pub use session::{Opened, Peer};
+pub use views::Rendered;
 
 /// Who asks, and how.
 #[derive(Debug, Clone, Default)]
@@ -149,6 +154,11 @@ pub trait ControlPlane: Send + Sync + 'static {
         &self,
         revision: Option<Revision>,
     ) -> impl Future<Output = Answer<Convergence>> + Send;
+
+    fn view(&self, query: view::Query) -> impl Future<Output = Answer<Arc<Rendered>>> + Send;
+
+    /// What the views say, at once and whenever they change.
+    fn live(&self, topics: Vec<Topic>) -> Answer<BoxStream<'static, LiveEvent>>;
 
     fn explain(&self, request: ExplainRequest) -> impl Future<Output = Answer<Explanation>> + Send;
 

@@ -19,6 +19,7 @@ use rialto_types::api::{
 use rialto_types::cluster::{
     JoinTokenIssued, JoinTokenRequest, JoinTokenSpec, bridge_trust_domain, trust_domain,
 };
+use rialto_types::command;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName};
 use rialto_types::limits;
@@ -27,15 +28,17 @@ use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::snapshot::Snapshot;
 use rialto_types::token::JoinToken;
 use rialto_types::traffic::{self, Traffic};
+use rialto_types::view;
 use rialto_wire::digest::hex;
 use rialto_wire::grpc::{ExplainAnswer, ExplainRelay};
 use rialto_wire::identity::{Fingerprint, now, token};
-use rialto_wire::rest::{Context, ControlPlane, Opened, Page};
+use rialto_wire::rest::{Context, ControlPlane, LiveEvent, Opened, Page, Rendered, Topic};
 
 use super::status::{self, count};
 use super::{Answer, Service, unexpected, watch};
 use crate::authority::{Secret, draw};
 use crate::store::Outcome;
+use crate::views::{self, Wanted};
 
 /// The REST face of a member.
 #[derive(Debug, Clone)]
@@ -286,10 +289,11 @@ impl ControlPlane for RestService {
         drained: bool,
         context: Context,
     ) -> Answer<DrainResult> {
+        let command = command::drain(&cluster, drained, context.reason.as_deref());
         let written =
             self.0.write(Action::SetDrained { cluster: cluster.clone(), drained }, context).await?;
         let (moved, kept) = self.0.store.read().drain_effect(&cluster);
-        Ok(DrainResult { cluster, drained, revision: written.revision, moved, kept })
+        Ok(DrainResult { cluster, drained, revision: written.revision, moved, kept, command })
     }
 
     async fn shift(
@@ -332,6 +336,14 @@ impl ControlPlane for RestService {
         let revision = revision.unwrap_or_else(|| self.0.store.read().revision());
         let gathered = self.0.gather().await;
         Ok(heard::convergence(revision, &gathered.merged.subscribers, gathered.warnings))
+    }
+
+    async fn view(&self, query: view::Query) -> Answer<Arc<Rendered>> {
+        self.0.render(&query, Wanted::Current).await
+    }
+
+    fn live(&self, topics: Vec<Topic>) -> Answer<BoxStream<'static, LiveEvent>> {
+        views::live(self.0.clone(), topics)
     }
 
     async fn explain(&self, request: ExplainRequest) -> Answer<Explanation> {

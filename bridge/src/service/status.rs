@@ -55,7 +55,7 @@ impl Service {
     }
 
     /// What all members hear.
-    pub(super) async fn gather(&self) -> Gathered {
+    pub(crate) async fn gather(&self) -> Gathered {
         self.members.gather(self.own_report()).await
     }
 

@@ -103,7 +103,7 @@ async fn set_drained(arguments: &Drain, drained: bool) -> Result<Exit, Failure> 
 }
 
 fn drain_text(result: &DrainResult, dry_run: bool) -> String {
-    let DrainResult { cluster, drained, revision, moved, kept } = result;
+    let DrainResult { cluster, drained, revision, moved, kept, .. } = result;
     let mut text = match (drained, dry_run) {
         (true, false) => format!("cluster {cluster} is drained at revision {revision}\n"),
         (true, true) => format!("cluster {cluster} would be drained; nothing was changed\n"),

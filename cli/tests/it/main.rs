@@ -14,3 +14,4 @@ mod rest;
 mod session;
 mod tidy;
 mod top;
+mod views;

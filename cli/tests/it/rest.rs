@@ -217,7 +217,10 @@ fn pages_join_to_the_whole() {
 }
 
 /// Reads lines of a stream of events until one is as wanted; each before it is kept.
-fn until(reader: &mut impl std::io::BufRead, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+pub(crate) fn until(
+    reader: &mut impl std::io::BufRead,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();

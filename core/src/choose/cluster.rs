@@ -46,6 +46,13 @@ struct Candidate<'a> {
     counts: Counts,
 }
 
+impl Candidate<'_> {
+    /// Among those of one rank.
+    fn weight(&self) -> u64 {
+        if self.rank.is_unknown { 1 } else { self.counts.usable.into() }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     is_drained: bool,
@@ -111,14 +118,13 @@ fn spill<'a>(group: &[Candidate<'a>], overprovisioning: u64, draw: u64) -> Optio
             rest -= ability;
             continue;
         }
-        let weight = |c: &Candidate<'_>| if c.rank.is_unknown { 1 } else { c.counts.usable.into() };
-        let total: u64 = level.iter().map(weight).sum();
+        let total: u64 = level.iter().map(Candidate::weight).sum();
         let mut place = super::mix(draw, 1).checked_rem(total)?;
         for candidate in level {
-            if place < weight(candidate) {
+            if place < candidate.weight() {
                 return Some(candidate.cluster);
             }
-            place -= weight(candidate);
+            place -= candidate.weight();
         }
     }
     None
@@ -201,7 +207,7 @@ impl<'a> Field<'a, '_> {
         }
         let entry = self.snapshot.clusters.get(cluster);
         let is_drained = entry.is_some_and(|entry| entry.drained);
-        let level = self.level(cluster);
+        let level = level(self.snapshot, self.service, &self.table.cluster, cluster);
         if *cluster == self.table.cluster {
             let endpoints = self.endpoints;
             let counts = self.health.counts(endpoints, self.port, |a| self.is_tried(a), self.now);
@@ -223,23 +229,6 @@ impl<'a> Field<'a, '_> {
         Ok(Candidate { cluster, rank, counts })
     }
 
-    /// 0 for the first cluster to use: own, then the policy's order, then the own region, then all.
-    fn level(&self, cluster: &ClusterName) -> usize {
-        let order = &self.service.failover.order;
-        let own = &self.table.cluster;
-        let is_own_named = order.contains(own);
-        let offset = usize::from(!is_own_named);
-        if let Some(at) = order.iter().position(|named| named == cluster) {
-            return offset + at;
-        }
-        if cluster == own {
-            return 0;
-        }
-        let region = |cluster| self.snapshot.clusters.get(cluster)?.region.as_deref();
-        let is_near = region(cluster).is_some_and(|of_cluster| region(own) == Some(of_cluster));
-        offset + order.len() + usize::from(!is_near)
-    }
-
     fn refuse(&self) -> Refusal {
         let (service, port) = (&self.service.name, self.port);
         let names: Vec<&str> = self.service.clusters.keys().map(ClusterName::as_str).collect();
@@ -250,6 +239,103 @@ impl<'a> Field<'a, '_> {
         );
         Refusal::new(Code::NoHealthyEndpoint, text)
     }
+}
+
+/// 0 for the first cluster to use: own, then the policy's order, then the own region, then all.
+fn level(
+    snapshot: &Snapshot,
+    service: &ServiceEntry,
+    own: &ClusterName,
+    cluster: &ClusterName,
+) -> usize {
+    let order = &service.failover.order;
+    let is_own_named = order.contains(own);
+    let offset = usize::from(!is_own_named);
+    if let Some(at) = order.iter().position(|named| named == cluster) {
+        return offset + at;
+    }
+    if cluster == own {
+        return 0;
+    }
+    offset + order.len() + usize::from(!is_near(snapshot, own, cluster))
+}
+
+fn is_near(snapshot: &Snapshot, own: &ClusterName, cluster: &ClusterName) -> bool {
+    let region = |cluster| snapshot.clusters.get(cluster)?.region.as_deref();
+    region(cluster).is_some_and(|of_cluster| region(own) == Some(of_cluster))
+}
+
+/// A cluster's place in the order in which clusters serve a port.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placed<'a> {
+    pub cluster: &'a ClusterName,
+    pub is_drained: bool,
+    /// In the region of the caller's cluster.
+    pub is_near: bool,
+    /// `None` if nothing is known of its endpoints.
+    pub counts: Option<Counts>,
+    /// Of the calls, 0 to 1.
+    pub share: f64,
+}
+
+/// The clusters that serve a port for callers of `own`, best first, by what is `known` of their
+/// endpoints: the ranking of `choose`, for those who see reports and not peers.
+pub fn order<'a>(
+    snapshot: &Snapshot,
+    service: &'a ServiceEntry,
+    own: &ClusterName,
+    port: u16,
+    known: impl Fn(&ClusterName) -> Option<Counts>,
+) -> Vec<Placed<'a>> {
+    let exporters = service.clusters.iter().filter(|(_, ports)| ports.contains(&port));
+    let mut candidates: Vec<Candidate<'a>> = exporters
+        .map(|(cluster, _)| {
+            let counts = known(cluster);
+            let is_drained = snapshot.clusters.get(cluster).is_some_and(|entry| entry.drained);
+            let level = level(snapshot, service, own, cluster);
+            let rank = Rank { is_drained, is_unknown: counts.is_none(), level };
+            Candidate { cluster, rank, counts: counts.unwrap_or_default() }
+        })
+        .collect();
+    candidates.sort_by_key(|candidate| candidate.rank);
+    let overprovisioning = u64::from(service.failover.overprovisioning_percent);
+    let drained_from = candidates.partition_point(|candidate| !candidate.rank.is_drained);
+    let (serving, drained) = candidates.split_at(drained_from);
+    let mut shares = shares(serving, overprovisioning);
+    if shares.iter().all(|share| *share == 0.0) {
+        shares.extend(self::shares(drained, overprovisioning));
+    }
+    shares.resize(candidates.len(), 0.0);
+    let last_resort = candidates.iter().position(|candidate| candidate.counts.total > 0);
+    if let Some(at) = last_resort.filter(|_| shares.iter().all(|share| *share == 0.0)) {
+        shares[at] = 1.0;
+    }
+    let placed = |(candidate, share): (&Candidate<'a>, f64)| Placed {
+        cluster: candidate.cluster,
+        is_drained: candidate.rank.is_drained,
+        is_near: is_near(snapshot, own, candidate.cluster),
+        counts: (!candidate.rank.is_unknown).then_some(candidate.counts),
+        share,
+    };
+    candidates.iter().zip(shares).map(placed).collect()
+}
+
+/// The part of all calls that each of a group gets: `spill` for every draw at once.
+fn shares(group: &[Candidate<'_>], overprovisioning: u64) -> Vec<f64> {
+    let levels = || group.chunk_by(|left, right| left.rank == right.rank);
+    let able: u64 = levels().map(|level| ability(level, overprovisioning)).sum::<u64>().min(FULL);
+    let mut rest = able;
+    let mut shares = Vec::with_capacity(group.len());
+    for level in levels() {
+        let taken = ability(level, overprovisioning).min(rest);
+        rest -= taken;
+        let total: u64 = level.iter().map(Candidate::weight).sum();
+        shares.extend(level.iter().map(|candidate| match total * able {
+            0 => 0.0,
+            whole => (taken * candidate.weight()) as f64 / whole as f64,
+        }));
+    }
+    shares
 }
 
 fn trace_candidates<T: Trace>(field: &Field<'_, '_>, candidates: &[Candidate<'_>], trace: &mut T) {
@@ -274,3 +360,6 @@ fn trace_candidates<T: Trace>(field: &Field<'_, '_>, candidates: &[Candidate<'_>
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,21 +65,18 @@ impl History {
 
     /// The newest entries of both rings, newest first.
     pub(super) fn newest(&self, count: usize) -> api::History {
-        let mut items = Vec::new();
-        let (mut changes, mut audit) = (self.changes.iter().rev(), self.audit.iter().rev());
-        let (mut change, mut told) = (changes.next(), audit.next());
-        while items.len() < count {
-            let next = match (change, told) {
-                (Some(a), Some(b)) if a.revision > b.revision => &mut change,
-                (_, Some(_)) => &mut told,
-                (Some(_), None) => &mut change,
-                (None, None) => break,
-            };
-            items.extend(next.take().cloned());
-            change = change.or_else(|| changes.next());
-            told = told.or_else(|| audit.next());
-        }
-        api::History { items, oldest: self.floor }
+        api::History { items: self.entries().take(count).cloned().collect(), oldest: self.floor }
+    }
+
+    /// The entries of both rings, newest first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
+        let mut changes = self.changes.iter().rev().peekable();
+        let mut audit = self.audit.iter().rev().peekable();
+        std::iter::from_fn(move || match (changes.peek(), audit.peek()) {
+            (Some(change), Some(told)) if change.revision > told.revision => changes.next(),
+            (_, Some(_)) => audit.next(),
+            (_, None) => changes.next(),
+        })
     }
 
     /// The names of all that changed after `revision`; `None` if that is no longer kept.

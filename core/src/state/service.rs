@@ -13,18 +13,16 @@ use super::{Effect, Refused, State, service_key, vip};
 impl State {
     /// Everything that all clusters together say of a service, but for its health.
     pub fn service_status(&self, service: &ServiceName) -> Option<ServiceStatus> {
-        let holders = self.holders.get(service)?;
-        let exports = self.exports(service);
-        let owners: BTreeMap<&ClusterName, Owner> =
-            exports.iter().map(|export| (export.cluster, export.owner.clone())).collect();
-        let clusters = holders.iter().map(|cluster| {
-            let exported_by = owners.get(cluster).cloned();
+        if !self.holders.contains_key(service) {
+            return None;
+        }
+        let (holders, definition) = self.held(service);
+        let exported = holders.values().any(Option::is_some);
+        let clusters = holders.into_iter().map(|(cluster, exported_by)| {
             let exported = exported_by.is_some();
             (cluster.clone(), ServiceInCluster { exported, exported_by, endpoints: Vec::new() })
         });
         let clusters = clusters.collect();
-        let exported = !exports.is_empty();
-        let definition = merge(if exported { exports } else { self.holdings(service) });
         let mut conflicts = definition.conflicts;
         let mut virtual_ips = BTreeMap::new();
         for (cluster, table) in &self.vips {
@@ -87,6 +85,23 @@ impl State {
     /// The services that some cluster has.
     pub(crate) fn services(&self) -> impl Iterator<Item = &ServiceName> {
         self.holders.keys()
+    }
+
+    /// The clusters that have a service, each with who exports it there, and what their exports,
+    /// or the holdings where nobody exports it, make of it together.
+    pub(crate) fn held(
+        &self,
+        service: &ServiceName,
+    ) -> (BTreeMap<&ClusterName, Option<Owner>>, Definition) {
+        let exports = self.exports(service);
+        let holders = self.holders.get(service).into_iter().flatten();
+        let mut owners: BTreeMap<&ClusterName, Option<Owner>> =
+            holders.map(|cluster| (cluster, None)).collect();
+        for export in &exports {
+            owners.insert(export.cluster, Some(export.owner.clone()));
+        }
+        let is_exported = !exports.is_empty();
+        (owners, merge(if is_exported { exports } else { self.holdings(service) }))
     }
 
     pub(crate) fn definition(&self, service: &ServiceName) -> Definition {

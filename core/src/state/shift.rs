@@ -39,6 +39,28 @@ impl State {
         Ok(effect)
     }
 
+    /// The backends whose weights a shift would rewrite: those of the service's one route, or the
+    /// service itself. `None` if a shift would be refused.
+    pub fn shiftable(&self, parent: &ServiceName) -> Option<Vec<BackendRef>> {
+        let Some(route) = self.route_of(parent).ok()? else {
+            let fresh = BackendRef::new(parent.name.clone(), 1);
+            return self.fresh_route(parent, &BTreeMap::new()).is_ok().then(|| vec![fresh]);
+        };
+        match &route.spec {
+            Spec::HttpRoute(spec) => {
+                let rule = open_rule(parent, &route.key(), spec).ok()?;
+                Some(spec.rules[rule].backend_refs.clone())
+            }
+            Spec::TcpRoute(spec) => Some(spec.rules[0].backend_refs.clone()),
+            Spec::Cluster(_)
+            | Spec::JoinToken(_)
+            | Spec::Workspace(_)
+            | Spec::ServiceExport(_)
+            | Spec::FailoverPolicy(_)
+            | Spec::AccessPolicy(_) => None,
+        }
+    }
+
     fn route_of(&self, parent: &ServiceName) -> Result<Option<&Resource>, Refused> {
         let kinds = [Kind::HttpRoute, Kind::TcpRoute];
         let routes = kinds.into_iter().flat_map(|kind| self.objects.of_kind(kind));
@@ -136,18 +158,8 @@ fn rewritten(
     let key = route.key();
     let backends = match &mut resource.spec {
         Spec::HttpRoute(spec) => {
-            let mut open = spec.rules.iter_mut().filter(|rule| rule.matches.is_empty());
-            match (open.next(), open.next()) {
-                (Some(rule), None) => &mut rule.backend_refs,
-                (None, _) => {
-                    let reason = format!("every rule of {key} has matches");
-                    return Err(refused(parent, reason, "edit the rule that you mean"));
-                }
-                (Some(_), Some(_)) => {
-                    let reason = format!("{key} has several rules without matches");
-                    return Err(refused(parent, reason, "edit the rule that you mean"));
-                }
-            }
+            let rule = open_rule(parent, &key, spec)?;
+            &mut spec.rules[rule].backend_refs
         }
         Spec::TcpRoute(spec) => &mut spec.rules[0].backend_refs,
         Spec::Cluster(_)
@@ -164,6 +176,18 @@ fn rewritten(
     });
     *backends = fresh.collect();
     Ok(resource)
+}
+
+/// The one rule that takes what no match of another rule takes.
+fn open_rule(parent: &ServiceName, key: &Key, spec: &HttpRouteSpec) -> Result<usize, Refused> {
+    let rules = spec.rules.iter().enumerate();
+    let mut open = rules.filter(|(_, rule)| rule.matches.is_empty()).map(|(at, _)| at);
+    let reason = match (open.next(), open.next()) {
+        (Some(rule), None) => return Ok(rule),
+        (None, _) => format!("every rule of {key} has matches"),
+        (Some(_), Some(_)) => format!("{key} has several rules without matches"),
+    };
+    Err(refused(parent, reason, "edit the rule that you mean"))
 }
 
 fn refused(parent: &ServiceName, reason: String, hint: &str) -> Refused {

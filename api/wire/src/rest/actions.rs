@@ -7,8 +7,9 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use rialto_types::api::{ExplainRequest, ShiftRequest};
+use rialto_types::api::{ExplainRequest, Reverted, ShiftRequest, Shifted};
 use rialto_types::cluster::JoinTokenRequest;
+use rialto_types::command;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Revision, ServiceName};
 use rialto_types::traffic;
@@ -70,8 +71,9 @@ pub(super) async fn service_action<C: ControlPlane>(
     let request = json(body)?;
     let mut context = answer::context(caller, &query);
     context.reason = context.reason.or_else(|| request.reason.clone());
+    let command = command::shift(&parent, &request.weights, context.reason.as_deref());
     let written = control_plane.shift(parent, request, context).await?;
-    Ok(answer::written(&written))
+    Ok(answer::shifted(&Shifted { written, command }))
 }
 
 pub(super) async fn revision_action<C: ControlPlane>(
@@ -82,8 +84,10 @@ pub(super) async fn revision_action<C: ControlPlane>(
 ) -> Answered {
     let (revision, _) = action(&segment, &["revert"])?;
     let revision: Revision = revision.parse().map_err(not_found)?;
-    let entry = control_plane.revert(revision, answer::context(caller, &query)).await?;
-    Ok(Json(entry).into_response())
+    let context = answer::context(caller, &query);
+    let command = command::revert(revision, context.reason.as_deref());
+    let entry = control_plane.revert(revision, context).await?;
+    Ok(Json(Reverted { entry, command }).into_response())
 }
 
 pub(super) async fn history<C: ControlPlane>(

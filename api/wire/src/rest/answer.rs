@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use rialto_types::api::{Outcome, Precondition, Written};
+use rialto_types::api::{Outcome, Precondition, Shifted, Written};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::Revision;
 use rialto_types::object::Document;
@@ -86,11 +86,22 @@ pub(super) fn object(document: &Document) -> Response {
 
 /// What a write did, with the object's new ETag.
 pub(super) fn written(written: &Written) -> Response {
-    let status = match written.outcome {
+    with_new_etag((status(written.outcome), Json(written)).into_response(), written)
+}
+
+pub(super) fn shifted(shifted: &Shifted) -> Response {
+    let status = status(shifted.written.outcome);
+    with_new_etag((status, Json(shifted)).into_response(), &shifted.written)
+}
+
+fn status(outcome: Outcome) -> StatusCode {
+    match outcome {
         Outcome::Created => StatusCode::CREATED,
         Outcome::Changed | Outcome::Unchanged | Outcome::Deleted => StatusCode::OK,
-    };
-    let mut response = (status, Json(written)).into_response();
+    }
+}
+
+fn with_new_etag(mut response: Response, written: &Written) -> Response {
     let version = written.after.as_ref().and_then(|after| after.metadata.resource_version);
     set_etag(&mut response, version);
     response

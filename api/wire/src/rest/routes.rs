@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use rialto_types::api::{
-    Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry, List,
-    ShiftRequest, Status, Written,
+    Convergence, DrainResult, ExplainRequest, Explanation, History, List, Reverted, ShiftRequest,
+    Shifted, Status, Written,
 };
 use rialto_types::cluster::{ClusterSpec, JoinTokenIssued, JoinTokenRequest, JoinTokenSpec};
 use rialto_types::object::Kind;
@@ -15,11 +15,18 @@ use rialto_types::route::{HttpRouteSpec, TcpRouteSpec};
 use rialto_types::service::ServiceExportSpec;
 use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
+use rialto_types::view::changes::{self, Changes};
+use rialto_types::view::clusters::{ClusterPage, Clusters};
+use rialto_types::view::overview::Overview;
+use rialto_types::view::service::{self, ServicePage};
+use rialto_types::view::services::{self, Services};
+use rialto_types::view::topology::{self, Topology};
 use serde_json::Value;
 
+use super::live::LiveQuery;
 use super::objects::handlers;
 use super::query::{ConvergenceQuery, HistoryQuery, ListQuery, NoQuery, WriteQuery};
-use super::{ControlPlane, actions, session};
+use super::{ControlPlane, actions, live, session, views};
 use crate::openapi::{Body, Description, Document, Method};
 
 /// Routes under `/api/v1`, with their description.
@@ -73,7 +80,7 @@ pub(super) fn routes<C: ControlPlane>() -> Routes<C> {
     for kind in Kind::ALL {
         routes = kind_routes(routes, kind);
     }
-    session_routes(action_routes(routes))
+    view_routes(session_routes(action_routes(routes)))
 }
 
 fn describe_spec(document: &mut Document, kind: Kind) -> Value {
@@ -177,7 +184,8 @@ fn action_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
                 "`NAME:shift` divides a service's traffic between backends by weight.",
             )
             .body(Body::of::<ShiftRequest>())
-            .answer::<Written>(200),
+            .answer::<Shifted>(200)
+            .answer::<Shifted>(201),
             post(actions::service_action::<C>),
         )
         .add(
@@ -186,7 +194,7 @@ fn action_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
                 "revertRevision",
                 "`REVISION:revert` makes a new revision with every object as it was then.",
             )
-            .answer::<HistoryEntry>(200),
+            .answer::<Reverted>(200),
             post(actions::revision_action::<C>),
         )
         .add(
@@ -260,6 +268,73 @@ fn session_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
             )
             .answer::<SignInCode>(201),
             post(session::create_code::<C>),
+        )
+}
+
+fn view_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
+    let view = |path: &str, id: &str, summary: &str| {
+        let path = format!("/api/v1/views/{path}");
+        Description::new(Method::Get, &path, id.into(), summary.into())
+    };
+    routes
+        .add(
+            view("overview", "viewOverview", "Is everything well, and what is not since when.")
+                .query::<NoQuery>()
+                .answer::<Overview>(200),
+            get(views::overview::<C>),
+        )
+        .add(
+            view("services", "viewServices", "Services with their health, searched and sorted.")
+                .query::<services::Query>()
+                .answer::<Services>(200),
+            get(views::services::<C>),
+        )
+        .add(
+            view(
+                "namespaces/{namespace}/services/{name}",
+                "viewService",
+                "One service: where it lives, its traffic, who may call it.",
+            )
+            .query::<service::Query>()
+            .answer::<ServicePage>(200),
+            get(views::service::<C>),
+        )
+        .add(
+            view("clusters", "viewClusters", "Clusters with their agents and gateways.")
+                .query::<NoQuery>()
+                .answer::<Clusters>(200),
+            get(views::clusters::<C>),
+        )
+        .add(
+            view("clusters/{name}", "viewCluster", "One cluster, with all that concerns it.")
+                .query::<NoQuery>()
+                .answer::<ClusterPage>(200),
+            get(views::cluster::<C>),
+        )
+        .add(
+            view("topology", "viewTopology", "Clusters, what is in them, and who calls whom.")
+                .query::<topology::Query>()
+                .answer::<Topology>(200),
+            get(views::topology::<C>),
+        )
+        .add(
+            view("changes", "viewChanges", "The history with diffs, newest first.")
+                .query::<changes::Query>()
+                .answer::<Changes>(200),
+            get(views::changes::<C>),
+        )
+        .add(
+            Description::new(
+                Method::Get,
+                "/api/v1/live",
+                "followViews".into(),
+                "Several views as server-sent events: `view` with `{view, data}` at once and at \
+                 every change, `problem` with `{view, problem}`."
+                    .into(),
+            )
+            .query::<LiveQuery>()
+            .answer_text(200, "text/event-stream"),
+            get(live::follow::<C>),
         )
 }
 

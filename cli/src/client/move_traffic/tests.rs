@@ -26,6 +26,7 @@ fn drain_says_what_moves_what_stays_and_how_to_go_back() {
         revision: Revision::new(1, 9),
         moved: vec![service("books/details"), service("books/reviews")],
         kept: vec![service("books/ratings")],
+        command: String::new(),
     };
     expect![[r#"
         cluster west is drained at revision 1.9

@@ -26,9 +26,9 @@ pub(super) const GRPC: &[&str] = &[
     "gateway/src/control",
 ];
 
-/// Where YAML is read: what people write.
+/// Where YAML is read or written: what people write and read.
 pub(super) const YAML: &[&str] =
-    &["agent/src/provider/static_file", "agent/src/config", "cli/src/"];
+    &["agent/src/provider/static_file", "agent/src/config", "api/wire/src/diff", "cli/src/"];
 
 /// Where system calls are made.
 pub(super) const SYSTEM: &[&str] = &["gateway/src/", "agent/src/", "dns/src/listen", "cli/src/"];

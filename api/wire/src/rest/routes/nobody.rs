@@ -1,8 +1,9 @@
 //! A control plane that cannot exist: the routes' description needs a type, never a value.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::super::{Answer, Context, ControlPlane, Opened, Page};
+use super::super::{Answer, Context, ControlPlane, LiveEvent, Opened, Page, Rendered, Topic};
 use super::Nobody;
 use futures::stream::BoxStream;
 use rialto_types::api::{
@@ -14,6 +15,7 @@ use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::object::{Document, Key, Kind, Resource};
 use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
+use rialto_types::view;
 
 impl ControlPlane for Nobody {
     fn authenticate(&self, _: &str) -> Option<String> {
@@ -67,6 +69,12 @@ impl ControlPlane for Nobody {
         match *self {}
     }
     async fn convergence(&self, _: Option<Revision>) -> Answer<Convergence> {
+        match *self {}
+    }
+    async fn view(&self, _: view::Query) -> Answer<Arc<Rendered>> {
+        match *self {}
+    }
+    fn live(&self, _: Vec<Topic>) -> Answer<BoxStream<'static, LiveEvent>> {
         match *self {}
     }
     async fn explain(&self, _: ExplainRequest) -> Answer<Explanation> {

@@ -1,0 +1,83 @@
+//! The traffic of one service: now, lately, who calls it, from where to where.
+
+use rialto_types::id::{ClusterName, ServiceName, SpiffeId};
+use rialto_types::limits;
+use rialto_types::traffic::Rates;
+use rialto_types::view::service::{CallerLine, Query, ServiceFlow, ServiceTraffic};
+
+use super::Picture;
+use super::figures::is_about;
+use super::services::most;
+use super::text;
+use crate::traffic::Flow;
+
+impl Picture {
+    pub(super) fn service_traffic(&self, service: &ServiceName, query: &Query) -> ServiceTraffic {
+        let Some(window) = &self.figures.window else { return ServiceTraffic::default() };
+        let of = |flow: &Flow<'_>| is_asked(flow, service, query);
+        let over = limits::TRAFFIC_RATES_OVER;
+        let pairs =
+            window.rates_by(over, |flow| of(flow).then(|| (flow.from.clone(), flow.to.cloned())));
+        let flow = |((from, to), rates)| ServiceFlow { from, to, rates };
+        let mut flows: Vec<ServiceFlow> = pairs.into_iter().map(flow).collect();
+        flows.sort_by(|a, b| most(requests(&a.rates), requests(&b.rates)));
+        ServiceTraffic { now: window.rates(over, of), series: window.series(of), flows }
+    }
+
+    pub(super) fn callers(&self, service: &ServiceName, query: &Query) -> Vec<CallerLine> {
+        let Some(window) = &self.figures.window else { return Vec::new() };
+        let all = window.rates_by(limits::TRAFFIC_RATES_OVER, |flow| {
+            let key = || (flow.caller.cloned(), flow.from.clone(), flow.to.cloned());
+            is_asked(flow, service, query).then(key)
+        });
+        let line = |((identity, cluster, destination), rates): (Key, Option<Rates>)| CallerLine {
+            text: caller_text(identity.as_ref(), &cluster, destination.as_ref(), rates.as_ref()),
+            identity,
+            cluster,
+            destination,
+            rates,
+        };
+        let mut lines: Vec<CallerLine> = all.into_iter().map(line).collect();
+        lines.sort_by(|a, b| most(requests(&a.rates), requests(&b.rates)));
+        lines.truncate(limits::VIEW_CALLERS_MAX);
+        lines
+    }
+}
+
+type Key = (Option<SpiffeId>, ClusterName, Option<ClusterName>);
+
+fn is_asked(flow: &Flow<'_>, service: &ServiceName, query: &Query) -> bool {
+    is_about(flow, service) && query.cluster.as_ref().is_none_or(|from| from == flow.from)
+}
+
+fn requests(rates: &Option<Rates>) -> Option<f64> {
+    rates.as_ref().map(|rates| rates.requests_per_second)
+}
+
+fn caller_text(
+    identity: Option<&SpiffeId>,
+    cluster: &ClusterName,
+    destination: Option<&ClusterName>,
+    rates: Option<&Rates>,
+) -> String {
+    let workload = identity.and_then(SpiffeId::as_workload);
+    let who = match (workload, identity) {
+        (Some((namespace, account)), _) => format!("{namespace}/{account}"),
+        (None, Some(identity)) => identity.to_string(),
+        (None, None) => "somebody unknown".into(),
+    };
+    let to = match destination {
+        Some(destination) if destination == cluster => "served at home".into(),
+        Some(destination) => format!("served in {destination}"),
+        None => "served by nobody".into(),
+    };
+    let figures = rates.map_or("figures unknown".into(), |rates| {
+        let errors = match (rates.errors, rates.refused) {
+            (0, 0) => String::new(),
+            (0, refused) => format!(", {refused} refused"),
+            _ => format!(", {} fail", text::percent(rates.error_share)),
+        };
+        format!("{:.1} requests per second{errors}", rates.requests_per_second)
+    });
+    format!("{who} in {cluster}, {to}: {figures}")
+}
