@@ -115,7 +115,7 @@ impl Service {
         if let Some(frame) = held.as_ref().filter(|frame| self.is_fresh(frame, wanted)) {
             return frame.clone();
         }
-        let gathered = self.gather().await;
+        let (gathered, window) = tokio::join!(self.gather(), self.traffic());
         let members = heard::member_statuses(&self.members.all(), &gathered.members);
         let silent = members.iter().filter(|member| member.state != ContactState::Connected);
         let gaps = silent.map(|member| Gap {
@@ -131,7 +131,9 @@ impl Service {
             gaps: gaps.collect(),
             members,
         };
-        let picture = Picture::new(self.catalog(), heard, Figures::default(), now());
+        let catalog = self.catalog();
+        let figures = Figures::of(Arc::new(window), &catalog);
+        let picture = Picture::new(catalog, heard, figures, now());
         locked(&self.views.since).observe(&picture);
         let (made, rendered) = (Instant::now(), Mutex::default());
         let frame = Arc::new(Frame { picture, made, rendered });

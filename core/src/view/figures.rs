@@ -169,3 +169,6 @@ fn named<N: Clone + Ord>(
 pub(super) fn is_about(flow: &traffic::Flow<'_>, service: &ServiceName) -> bool {
     flow.service == Some(service) || flow.backend == Some(service)
 }
+
+#[cfg(test)]
+mod tests;

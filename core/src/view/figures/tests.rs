@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rialto_types::traffic::{Counts, Entry, Histogram, Key, Report};
+
+use super::*;
+use crate::state::session::Session;
+use crate::traffic::{Gateway, Rings, Sources};
+
+fn gateway(cluster: &str) -> Gateway {
+    Gateway { cluster: parse(cluster), id: parse("gw-1") }
+}
+
+fn parse<T: std::str::FromStr<Err = rialto_types::id::Error>>(text: &str) -> T {
+    text.parse().expect("valid")
+}
+
+fn entry(service: &str, backend: &str, to: &str, requests: u64, errors: u64) -> Entry {
+    let mut latency = Histogram::default();
+    (0..requests).for_each(|_| latency.add(Duration::from_millis(20)));
+    let key = Key {
+        service: parse(service),
+        backend: Some(parse(backend)),
+        cluster: Some(parse(to)),
+        caller: Some(parse("spiffe://east.rialto/ns/books/sa/productpage")),
+    };
+    Entry { key, counts: Counts { requests, errors, latency, ..Counts::default() } }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a starting point; only differences count")]
+fn figures() -> Figures {
+    let mut session = Session::default();
+    for line in [
+        "bootstrap 1 demo",
+        "put Cluster east {}",
+        "put Cluster west {}",
+        "report east 1.1 service books/productpage http:80 exported",
+        "report west 1.1 service books/reviews http:80 exported service books/v1 http:80 exported",
+    ] {
+        session.run(line);
+    }
+    let start = Instant::now();
+    let mut rings = Rings::new(start);
+    for number in 1..=5 {
+        let report = Report {
+            epoch: 1,
+            end_ms: number * 2_000,
+            span_ms: 2_000,
+            entries: vec![
+                entry("books/reviews", "books/v1", "west", 4, 1),
+                entry("books/productpage", "books/productpage", "east", 6, 0),
+                entry("gone/service", "gone/service", "west", 2, 0),
+            ],
+            ..Report::default()
+        };
+        let now = start + Duration::from_secs(number * 2);
+        rings.push(gateway("east"), report, now).expect("in order");
+    }
+    let expected = BTreeSet::from([gateway("east"), gateway("west")]);
+    let sources = Sources { rings: &[&rings], expected, silent: Vec::new() };
+    let window = Window::merge(&sources, start + Duration::from_secs(10));
+    Figures::of(Arc::new(window), &Catalog::new(&session.state))
+}
+
+#[test]
+fn a_window_is_summed_up_by_what_views_ask_for() {
+    let figures = figures();
+    let requests = |service: &str| figures.of_service(&parse(service)).map(|r| r.requests);
+    assert_eq!(requests("books/reviews"), Some(20), "dialled");
+    assert_eq!(requests("books/v1"), Some(20), "by a route alone");
+    assert_eq!(requests("books/productpage"), Some(30));
+    assert_eq!(requests("gone/service"), None, "it is not in the catalog");
+    assert_eq!(figures.remote_share(&parse("books/reviews")), Some(1.0));
+    assert_eq!(figures.remote_share(&parse("books/productpage")), Some(0.0));
+    assert_eq!(figures.remote_share(&parse("books/v1")), None, "nobody dials it");
+    let west = figures.served[&parse::<ClusterName>("west")].as_ref().map(|r| r.requests);
+    assert_eq!(west, Some(30), "what is gone was served, too");
+    assert_eq!(figures.total.as_ref().map(|rates| rates.requests), Some(60));
+    let gaps: Vec<_> = figures.gaps.iter().filter_map(|gap| gap.cluster.clone()).collect();
+    assert_eq!(gaps, [parse::<ClusterName>("west")], "its gateway never reported");
+}
+
+#[test]
+fn flows_are_by_the_service_that_served() {
+    let mut flows = figures().flows;
+    flows.sort_by(|a, b| a.service.cmp(&b.service));
+    let told: Vec<String> = flows
+        .iter()
+        .map(|flow| {
+            let caller = flow.caller.as_ref().map_or("nobody", |caller| caller.path());
+            let to = flow.to.as_ref().map_or("nowhere", ClusterName::as_str);
+            let rates = flow.rates.as_ref().expect("its gateway reports");
+            let (requests, errors) = (rates.requests, rates.errors);
+            format!("{} {caller} {} {to} {requests}/{errors}", flow.from, flow.service)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "east ns/books/sa/productpage books/productpage east 30/0",
+            "east ns/books/sa/productpage books/v1 west 20/5",
+        ]
+    );
+}
