@@ -22,7 +22,7 @@ fn openapi() {
 
 #[test]
 fn help() {
-    let verbs: [&[&str]; 23] = [
+    let verbs: &[&[&str]] = &[
         &[],
         &["get"],
         &["describe"],
@@ -49,7 +49,7 @@ fn help() {
         &["explain-code"],
     ];
     let mut text = String::new();
-    for verb in verbs {
+    for verb in verbs.iter().copied() {
         let name = [&["rialto"], verb].concat().join(" ");
         let help = stdout(&[verb, &["--help"]].concat());
         text.push_str(&format!("$ {name} --help\n{help}\n"));
