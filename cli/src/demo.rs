@@ -26,6 +26,7 @@ mod command;
 mod federation;
 mod forward;
 mod http;
+mod limits;
 mod link;
 mod load;
 mod namespaces;
@@ -47,7 +48,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
     /// Where the demo keeps its files while it runs
-    #[arg(long, global = true, env = "RIALTO_DEMO_FOLDER")]
+    #[arg(long, global = true, env = "RIALTO_DEMO_FOLDER", hide_env_values = true)]
     folder: Option<PathBuf>,
 }
 

@@ -1,4 +1,7 @@
 //! Every bound of every package in one place, with its unit and its reason.
+//!
+//! What is no bound is elsewhere: sizes of formats beside their decoders, and the demo's own
+//! numbers in the demo.
 
 use std::time::Duration;
 
@@ -88,6 +91,13 @@ pub const CSR_BYTES_MAX: usize = 4 * 1024;
 /// Characters of a join token's text: five member addresses of 255 characters, with room.
 pub const JOIN_TOKEN_CHARS_MAX: usize = 4 * 1024;
 
+/// Bytes of a file with a certificate chain and its key: under 3 KiB.
+pub const SVID_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a file with anchors: `CLUSTERS_MAX` domains of a few anchors of 800 bytes each.
+pub const BUNDLE_FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Bytes of a small file of our own: addresses of members, or of the gateways last seen.
+pub const CONTACTS_FILE_BYTES_MAX: u64 = 64 * 1024;
+
 // REST
 
 /// Bytes of a request body: the largest route has 16 rules of 64 matches.
@@ -98,6 +108,10 @@ pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Items of one page, by default and at most.
 pub const REST_PAGE_DEFAULT: usize = 100;
 pub const REST_PAGE_MAX: usize = 500;
+/// Entries of the history, by default.
+pub const REST_HISTORY_DEFAULT: usize = 50;
+/// Bytes of one event of a watch: no object of the API is as large.
+pub const REST_EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Watches open at once on one member.
 pub const REST_WATCHES_MAX: usize = 1_000;
 /// Silence after which a watch sends a comment, so that proxies keep it open.
@@ -197,6 +211,8 @@ pub const SILENT_FORGOTTEN: Duration = Duration::from_secs(600);
 pub const MEMBER_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// A gateway explains within this time, or another one is asked.
 pub const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// A member that was asked to pass a question on answers within this time: two gateways' turns.
+pub const EXPLAIN_RELAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Questions that wait for one gateway; more are asked elsewhere.
 pub const EXPLAIN_QUESTIONS_MAX: usize = 16;
 /// First and longest wait between two attempts to connect; jittered.
@@ -222,6 +238,9 @@ pub const RENEWAL_LOOK: Duration = Duration::from_secs(30);
 /// Two renewals are at least so far apart: a part whose clock is ahead of the bridge's gets
 /// certificates of which half is over already, and would ask without a pause.
 pub const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
+/// The bridge has decided on a report within this time, or the session is of no use: two commits,
+/// because the first may have been for a leader that is gone.
+pub const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// At shutdown, calls in flight may take this long to end before their connections are cut.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
@@ -232,6 +251,9 @@ pub const STATIC_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How often a static registry file is looked at: one `stat` a second costs nothing measurable,
 /// and a change is live sooner than a person can look.
 pub const STATIC_FILE_POLL: Duration = Duration::from_secs(1);
+/// A change within this time of the last look may hide behind an equal time stamp, so that the file
+/// is read once more: no file system in use has coarser stamps.
+pub const STATIC_FILE_TIME_STAMP_GRAIN: Duration = Duration::from_secs(2);
 /// Faults of one static registry file that are shown; a broken file tends to repeat itself.
 pub const STATIC_FILE_FAULTS_MAX: usize = 20;
 /// Endpoints, and callers, of one cluster: both in one `LocalTable` message of at most
@@ -245,6 +267,8 @@ pub const GATEWAY_FORGOTTEN: Duration = Duration::from_secs(60);
 pub const AGENT_EVENTS_MAX: usize = 1_024;
 /// Active health checks that run at once; more wait for a free place.
 pub const CHECKS_CONCURRENT_MAX: usize = 256;
+/// First checks start this far apart, so that many endpoints are not checked in one burst forever.
+pub const CHECK_SPACING: Duration = Duration::from_millis(4);
 /// Time between two checks of an endpoint: with two failures a dead one is left within 5 s, and
 /// the gateways' own outlier ejection is faster still.
 pub const CHECK_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
@@ -527,8 +551,34 @@ pub const ACCESS_LOG_DELAY_MAX: Duration = Duration::from_millis(200);
 /// Buffers that wait for the writer: 8 MiB, some seconds of a slow disk at full load.
 pub const ACCESS_LOG_BUFFERS_MAX: usize = 256;
 
+// command line
+
+/// Between two looks of `--wait`: below what a person notices, far above what a look costs.
+pub const WAIT_LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Between two attempts of `get --watch` to reach the bridge again.
+pub const WATCH_RECONNECT_DELAY: Duration = Duration::from_secs(1);
+/// Changes of an object that `describe` shows, and newest changes among which it looks for them.
+pub const DESCRIBE_CHANGES_MAX: usize = 5;
+pub const DESCRIBE_LOOK_BACK_MAX: usize = 200;
+/// Entries behind the leader above which `check` warns: the member's readers notice.
+pub const LAG_WARNING_ENTRIES: u64 = 100;
+/// Names that one line of an error or of the history lists: enough to act on, too few to flood.
+pub const NAMES_SHOWN_MAX: usize = 5;
+
 // raft
 
+/// The unit of raft's time. An election begins after 1 to 2 s of silence, drawn anew each time:
+/// above what a busy disk or a lost packet costs, below what people take for an outage.
+pub const RAFT_TICK: Duration = Duration::from_millis(100);
+pub const RAFT_ELECTION_TICKS_MIN: usize = 10;
+pub const RAFT_ELECTION_TICKS_MAX: usize = 20;
+/// A leader speaks this often: four times may be lost before an election.
+pub const RAFT_HEARTBEAT_TICKS: usize = 2;
+/// A read that got no confirmation is asked again after this many ticks: raft forgets questions
+/// without a word when there is no leader, or a new one.
+pub const RAFT_READ_RETRY_TICKS: u32 = 5;
+/// Snapshot files kept: the newest, and the one before it for an operator who must go back by hand.
+pub const RAFT_SNAPSHOTS_KEPT: usize = 2;
 /// A segment of the raft log: small enough to fill with zeros in a fraction of an election timeout
 /// on a disk of 100 MB/s, large enough that one is made every 30,000 commits.
 pub const RAFT_LOG_SEGMENT_BYTES: usize = 16 * 1024 * 1024;
@@ -614,30 +664,3 @@ pub const CERTIFICATE_LOOK: Duration = CERTIFICATE_TTL_MIN;
 pub const INSPECT_TIME_MAX: Duration = Duration::from_secs(1);
 /// Commands that wait for one worker.
 pub const WORKER_COMMANDS_MAX: usize = 32;
-
-// demo
-
-/// Bytes in front of a rate-limited link: 100 ms at 20 Mbit/s, 2 ms at 1 Gbit/s.
-pub const DEMO_LINK_QUEUE_BYTES_MAX: usize = 256 * 1024;
-/// Bytes on their way over a link: 1 Gbit/s with half a second of delay.
-pub const DEMO_LINK_UNDER_WAY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Bytes of each packet socket of the link: 60 ms of 1 Gbit/s, when the switch does not get a core.
-pub const DEMO_LINK_SOCKET_BYTES: usize = 8 * 1024 * 1024;
-/// Bytes of a command to the running demo, and of its answer.
-pub const DEMO_COMMAND_BYTES_MAX: usize = 64 * 1024;
-/// The longest time that a command line option of the demo can name.
-pub const DEMO_DURATION_MAX: Duration = Duration::from_secs(3_600);
-/// Processes of one demo: twice what it starts.
-pub const DEMO_PROCESSES_MAX: usize = 64;
-/// Bytes of one answer of the bookstore, downloads excepted, and of a body that it takes.
-pub const DEMO_BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of one download from the bookstore.
-pub const DEMO_DOWNLOAD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// Requests of one load.
-pub const DEMO_LOAD_REQUESTS_MAX: u64 = 10_000_000;
-/// Connections of one load at a time.
-pub const DEMO_LOAD_PARALLEL_MAX: usize = 10_000;
-/// Answers of a load that wait to be counted; then its workers wait.
-pub const DEMO_LOAD_OBSERVATIONS_MAX: usize = 1_024;
-/// Connections at a time from outside of the demo to its REST API.
-pub const DEMO_FORWARD_CONNECTIONS_MAX: usize = 256;

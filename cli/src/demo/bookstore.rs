@@ -13,7 +13,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -27,14 +26,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use rialto_types::limits;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use self::content::{CHECKSUM_HEADER, Checksum, Content};
-use super::http::{Connection, Failure, REQUEST_TIMEOUT, Url, Vantage};
+use super::http::{Connection, Failure, Url, Vantage};
+use super::limits;
 
 pub(crate) mod content;
 
@@ -71,8 +70,6 @@ pub(crate) struct Arguments {
 /// Answers without calling anybody.
 pub(crate) const ABOUT_PATH: &str = "/about";
 
-/// How long open requests may take to end after SIGTERM.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const TRACE_HEADER: &str = "traceparent";
 
 type Body = BoxBody<Bytes, Infallible>;
@@ -107,7 +104,7 @@ async fn serve(listener: TcpListener, arguments: Arguments, ended: impl Future<O
         serve_connection(stream, caller, Arc::clone(&arguments), &connections);
     }
     drop(listener);
-    let _ = timeout(DRAIN_TIMEOUT, connections.shutdown()).await;
+    let _ = timeout(limits::DRAIN_TIMEOUT, connections.shutdown()).await;
 }
 
 fn serve_connection(
@@ -145,7 +142,7 @@ async fn answer(
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         // Read, so that a client that sends a body sees it taken.
-        let body = Limited::new(request.into_body(), limits::DEMO_BODY_BYTES_MAX).collect().await;
+        let body = Limited::new(request.into_body(), limits::BODY_BYTES_MAX).collect().await;
         return match body {
             Ok(body) => {
                 let mut told = about(arguments, caller);
@@ -222,17 +219,16 @@ async fn call(url: &Url, vantage: Vantage, headers: &HeaderMap) -> Result<Value,
         if response.status().as_u16() >= 400 {
             return Err(Failure::Status);
         }
-        let body = Limited::new(response.into_body(), limits::DEMO_BODY_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), limits::BODY_BYTES_MAX).collect().await;
         let body = body.map_err(|_| Failure::CutShort)?.to_bytes();
         serde_json::from_slice(&body).map_err(|_| Failure::WrongBytes)
     };
-    timeout(REQUEST_TIMEOUT, exchange).await.unwrap_or(Err(Failure::Timeout))
+    timeout(limits::REQUEST_TIMEOUT, exchange).await.unwrap_or(Err(Failure::Timeout))
 }
 
 fn bytes_of(size: &str) -> Response<Body> {
-    let Some(size) = size.parse().ok().filter(|size| *size <= limits::DEMO_DOWNLOAD_BYTES_MAX)
-    else {
-        let told = format!("ask for at most {} bytes\n", limits::DEMO_DOWNLOAD_BYTES_MAX);
+    let Some(size) = size.parse().ok().filter(|size| *size <= limits::DOWNLOAD_BYTES_MAX) else {
+        let told = format!("ask for at most {} bytes\n", limits::DOWNLOAD_BYTES_MAX);
         return text(StatusCode::BAD_REQUEST, told, "text/plain");
     };
     let chunks = Content::new(size).map(|chunk| Ok(Frame::data(chunk)));

@@ -6,15 +6,14 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rialto_types::limits;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
+use super::limits;
 use super::process::Supervisor;
 
 #[derive(Clone, Debug, Serialize, Deserialize, clap::Subcommand)]
@@ -22,11 +21,20 @@ pub(crate) enum Request {
     /// Show the processes of the demo
     Ps,
     /// Kill a process with SIGKILL, as a crash does
-    Kill { name: String },
+    Kill {
+        /// The process, as `rialto demo ps` names it
+        name: String,
+    },
     /// End a process with SIGTERM, as an upgrade does
-    Stop { name: String },
+    Stop {
+        /// The process, as `rialto demo ps` names it
+        name: String,
+    },
     /// Start a process again that was killed or stopped
-    Start { name: String },
+    Start {
+        /// The process, as `rialto demo ps` names it
+        name: String,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,16 +43,14 @@ enum Reply {
     Refused(String),
 }
 
-/// Starting a process again waits until it serves.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Asks the running demo and returns what to print.
 pub(crate) fn ask(folder: &Path, request: &Request) -> anyhow::Result<String> {
     super::running::Running::find(folder)?;
     let mut stream = BlockingStream::connect(socket_path(folder))
         .context("the demo takes no commands; it may still be starting")?;
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).context("could not set a timeout")?;
+    stream
+        .set_read_timeout(Some(limits::COMMAND_ANSWER_TIMEOUT))
+        .context("could not set a timeout")?;
     writeln!(stream, "{}", serde_json::to_string(request)?).context("could not ask the demo")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("the demo did not answer")?;
@@ -76,8 +82,8 @@ async fn answer(
     supervisor: &mut Supervisor,
 ) -> anyhow::Result<()> {
     let mut line = String::new();
-    let mut bounded = (&mut stream).take(limits::DEMO_COMMAND_BYTES_MAX as u64);
-    timeout(ASK_TIMEOUT, bounded.read_line(&mut line)).await??;
+    let mut bounded = (&mut stream).take(limits::COMMAND_BYTES_MAX as u64);
+    timeout(limits::COMMAND_READ_TIMEOUT, bounded.read_line(&mut line)).await??;
     let reply = match serde_json::from_str(&line) {
         Ok(request) => obey(&request, supervisor).await,
         Err(error) => Err(error).context("the command could not be read"),

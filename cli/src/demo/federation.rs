@@ -15,6 +15,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::limits;
 use super::link;
 use super::load::report::Report;
 use super::namespaces::{HUB, Namespaces};
@@ -35,10 +36,6 @@ pub(crate) struct Federation {
     folder: PathBuf,
     loads: u32,
 }
-
-/// How long one service may take until it answers for the first time.
-const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(50);
 
 impl Federation {
     pub(crate) fn new(
@@ -181,10 +178,10 @@ impl Federation {
             if report.good == 1 {
                 return Ok(begun.elapsed());
             }
-            if begun.elapsed() > FIRST_ANSWER_TIMEOUT {
+            if begun.elapsed() > limits::FIRST_ANSWER_TIMEOUT {
                 bail!("`{service}` does not answer in `{site}`: {:?}", report.failed);
             }
-            sleep(POLL).await;
+            sleep(limits::RETRY_DELAY).await;
         }
     }
 
@@ -247,7 +244,6 @@ impl Federation {
 
     /// Runs any program at a place and gives its standard output.
     pub(crate) async fn run_at(&self, place: &Place, command: &[&str]) -> anyhow::Result<String> {
-        const TIMEOUT: Duration = Duration::from_secs(140);
         let running = self
             .supervisor
             .command_at(&place.to_string(), Some(place.site))
@@ -256,7 +252,7 @@ impl Federation {
             .kill_on_drop(true)
             .output();
         let shown = command.join(" ");
-        let output = tokio::time::timeout(TIMEOUT, running)
+        let output = tokio::time::timeout(limits::PROGRAM_TIMEOUT, running)
             .await
             .with_context(|| format!("`{shown}` did not end"))?
             .with_context(|| format!("could not run `{shown}`"))?;

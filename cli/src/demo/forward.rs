@@ -2,30 +2,26 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rialto_types::limits;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// A bridge on the same machine answers at once or not at all.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(10);
+use super::limits;
 
 /// Carries connections until the future is dropped, and ends them with it.
 pub(crate) async fn forward(listener: TcpListener, bridges: Vec<SocketAddr>) {
     let bridges: Arc<[SocketAddr]> = bridges.into();
-    let room = Arc::new(Semaphore::new(limits::DEMO_FORWARD_CONNECTIONS_MAX));
+    let room = Arc::new(Semaphore::new(limits::FORWARD_CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let permit = Arc::clone(&room).acquire_owned().await;
         let Ok((mut outside, _)) = listener.accept().await else {
             // Out of descriptors; those in use will be given back.
-            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            tokio::time::sleep(limits::FORWARD_ACCEPT_DELAY).await;
             continue;
         };
         let bridges = Arc::clone(&bridges);
@@ -40,7 +36,8 @@ pub(crate) async fn forward(listener: TcpListener, bridges: Vec<SocketAddr>) {
 
 async fn first_alive(bridges: &[SocketAddr]) -> Option<TcpStream> {
     for bridge in bridges {
-        if let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(bridge)).await {
+        let connecting = TcpStream::connect(bridge);
+        if let Ok(Ok(stream)) = timeout(limits::FORWARD_CONNECT_TIMEOUT, connecting).await {
             return Some(stream);
         }
     }

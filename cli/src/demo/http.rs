@@ -3,7 +3,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -14,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
+use super::limits;
 use super::resolve::{self, resolve};
 
 /// `http://HOST[:PORT]/PATH`
@@ -86,9 +86,6 @@ impl Failure {
     }
 }
 
-/// A debug build on a busy machine needs ten seconds to sum a large download up.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
@@ -110,7 +107,8 @@ impl Connection {
             }
             socket.connect(SocketAddr::from((address, url.port))).await
         };
-        let stream = timeout(REQUEST_TIMEOUT, opening).await.map_err(|_| Failure::Timeout)?;
+        let stream =
+            timeout(limits::REQUEST_TIMEOUT, opening).await.map_err(|_| Failure::Timeout)?;
         let stream = stream.map_err(|_| Failure::Connect)?;
         let _ = stream.set_nodelay(true);
         let (sender, connection) =

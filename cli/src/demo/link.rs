@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use nix::errno::Errno;
@@ -26,11 +26,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 use nix::{setsockopt_impl, sockopt_impl};
-use rialto_types::limits;
 
 pub(crate) use self::control::{Command, command_socket};
 use self::control::{Direction, Reply, Request};
 use self::shape::{Line, Shape};
+use super::limits;
 use super::plan::Site;
 
 pub(crate) mod control;
@@ -49,7 +49,6 @@ sockopt_impl!(
 const VNET_HEADER_BYTES: usize = 10;
 /// A frame of 1,500 bytes with its Ethernet header and one VLAN tag.
 const FRAME_BYTES_MAX: usize = VNET_HEADER_BYTES + 1_518;
-const BATCH: usize = 64;
 
 /// The link-layer address of a site's `wan0`; the switch finds a frame's way by its last byte.
 pub(crate) fn mac(site: Site) -> String {
@@ -115,7 +114,7 @@ impl Switch {
 
     fn deliver(&mut self, from: usize, to: usize, now: Instant) -> bool {
         let mut count = 0;
-        while count < BATCH
+        while count < limits::LINK_BATCH_FRAMES
             && let Some(frame) = self.lines[from][to].poll_packet(now)
         {
             if send(self.ports[to].as_raw_fd(), &frame, MsgFlags::empty()).is_err() {
@@ -128,7 +127,7 @@ impl Switch {
     }
 
     fn take_in(&mut self, from: usize) -> bool {
-        for count in 0..BATCH {
+        for count in 0..limits::LINK_BATCH_FRAMES {
             let mut frame = self.free.pop().unwrap_or_default();
             frame.resize(FRAME_BYTES_MAX, 0);
             let received = recv(self.ports[from].as_raw_fd(), &mut frame, MsgFlags::MSG_TRUNC);
@@ -156,7 +155,7 @@ impl Switch {
     }
 
     fn answer_commands(&mut self) {
-        let mut buffer = vec![0; limits::DEMO_COMMAND_BYTES_MAX];
+        let mut buffer = vec![0; limits::COMMAND_BYTES_MAX];
         while let Ok((size, sender)) = self.commands.recv_from(&mut buffer) {
             let reply = match serde_json::from_slice(&buffer[..size]) {
                 Ok(request) => self.obey(&request),
@@ -218,7 +217,7 @@ fn open_port(site: Site) -> anyhow::Result<OwnedFd> {
     .with_context(|| format!("could not open a packet socket for `{name}`"))?;
     setsockopt(&port, PacketVnetHeader, &true)
         .with_context(|| format!("could not ask for offload headers on `{name}`"))?;
-    let buffer = limits::DEMO_LINK_SOCKET_BYTES;
+    let buffer = limits::LINK_SOCKET_BYTES;
     if setsockopt(&port, sockopt::RcvBufForce, &buffer).is_err() {
         // Kernels before 5.16 refuse the forced form in a user namespace; less is better than none.
         setsockopt(&port, sockopt::RcvBuf, &buffer)
@@ -233,9 +232,6 @@ fn open_port(site: Site) -> anyhow::Result<OwnedFd> {
         .with_context(|| format!("could not bind a packet socket to `{name}`"))?;
     Ok(port)
 }
-
-/// How long a command waits for the switch.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

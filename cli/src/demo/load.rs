@@ -19,7 +19,6 @@ use anyhow::{Context as _, ensure};
 use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Incoming;
-use rialto_types::limits;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Barrier, mpsc, watch};
@@ -28,7 +27,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use self::report::{Answer, Observation, Outcome, Report};
 use super::bookstore::content::{CHECKSUM_HEADER, Checksum};
-use super::http::{Connection, Failure, REQUEST_TIMEOUT, Url, Vantage};
+use super::http::{Connection, Failure, Url, Vantage};
+use super::limits;
 use super::link::control::parse_duration;
 
 pub(crate) mod report;
@@ -65,13 +65,9 @@ pub(crate) enum Connections {
     Hold,
 }
 
-/// The system's resolver blocks a thread per name. More of them at a time overflow the socket of
-/// any DNS server, and each datagram lost that way costs the resolver's five seconds.
-const RESOLVING_MAX: usize = 16;
-
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     Builder::new_multi_thread()
-        .max_blocking_threads(RESOLVING_MAX)
+        .max_blocking_threads(limits::RESOLVING_MAX)
         .enable_all()
         .build()
         .context("could not start the runtime")
@@ -100,18 +96,18 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Report> {
     let workers = arguments.parallel;
     ensure!(
-        (1..=limits::DEMO_LOAD_PARALLEL_MAX).contains(&workers),
+        (1..=limits::LOAD_PARALLEL_MAX).contains(&workers),
         "`--parallel` must be from 1 to {}",
-        limits::DEMO_LOAD_PARALLEL_MAX
+        limits::LOAD_PARALLEL_MAX
     );
     let rate_good = arguments.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite());
     ensure!(rate_good, "`--rate` must be above 0");
-    let count = arguments.count.unwrap_or(limits::DEMO_LOAD_REQUESTS_MAX);
-    let duration = arguments.duration.unwrap_or(limits::DEMO_DURATION_MAX);
+    let count = arguments.count.unwrap_or(limits::LOAD_REQUESTS_MAX);
+    let duration = arguments.duration.unwrap_or(limits::DURATION_MAX);
     let start = Instant::now();
-    let (observations, mut observed) = mpsc::channel(limits::DEMO_LOAD_OBSERVATIONS_MAX);
+    let (observations, mut observed) = mpsc::channel(limits::LOAD_OBSERVATIONS_MAX);
     let (stop, stopped) = watch::channel(false);
-    let tickets = Arc::new(AtomicU64::new(count.min(limits::DEMO_LOAD_REQUESTS_MAX)));
+    let tickets = Arc::new(AtomicU64::new(count.min(limits::LOAD_REQUESTS_MAX)));
     let answered = Arc::new(Barrier::new(workers));
     let mut tasks = JoinSet::new();
     for _ in 0..workers {
@@ -186,8 +182,7 @@ impl Worker {
                 return;
             }
             if matches!(outcome, Outcome::Failed(_)) && self.arguments.rate.is_none() {
-                // A server that refuses at once must not be asked a million times a second.
-                sleep(PAUSE_AFTER_FAILURE).await;
+                sleep(limits::LOAD_FAILURE_DELAY).await;
             }
         }
         if self.arguments.connections == Connections::Hold {
@@ -204,7 +199,7 @@ impl Worker {
                 Err(failure) => return Outcome::Failed(failure),
             },
         };
-        let headed = timeout(REQUEST_TIMEOUT, connection.get(url, &[])).await;
+        let headed = timeout(limits::REQUEST_TIMEOUT, connection.get(url, &[])).await;
         let response = match headed {
             Ok(Ok(response)) => response,
             Ok(Err(failure)) => return Outcome::Failed(failure),
@@ -220,10 +215,13 @@ impl Worker {
     }
 }
 
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(10);
-
 fn take(tickets: &AtomicU64) -> bool {
     tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+/// The first line of a refusal's text, by whomever it is.
+fn reason(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).lines().next().unwrap_or_default().to_owned()
 }
 
 async fn read(response: Response<Incoming>) -> Outcome {
@@ -234,7 +232,7 @@ async fn read(response: Response<Incoming>) -> Outcome {
     let mut body = response.into_body();
     let (mut checksum, mut size, mut kept) = (Checksum::default(), 0, Vec::new());
     loop {
-        let frame = match timeout(REQUEST_TIMEOUT, body.frame()).await {
+        let frame = match timeout(limits::REQUEST_TIMEOUT, body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(None) => break,
             Ok(Some(Err(_))) => return Outcome::Failed(Failure::CutShort),
@@ -245,12 +243,15 @@ async fn read(response: Response<Incoming>) -> Outcome {
         if expected.is_some() {
             checksum.update(data);
         }
-        if is_json && kept.len() + data.len() <= limits::DEMO_BODY_BYTES_MAX {
-            kept.extend_from_slice(data);
-        }
+        let kept_max = match (status, is_json) {
+            (400.., _) => limits::LOAD_REASON_BYTES_MAX,
+            (_, true) => limits::BODY_BYTES_MAX,
+            (_, false) => 0,
+        };
+        kept.extend_from_slice(&data[..data.len().min(kept_max.saturating_sub(kept.len()))]);
     }
     if status >= 400 {
-        return Outcome::Refused(status);
+        return Outcome::Refused { status, reason: reason(&kept) };
     }
     if expected.is_some_and(|expected| expected != format!("{:016x}", checksum.finish())) {
         return Outcome::Failed(Failure::WrongBytes);

@@ -6,15 +6,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rialto_types::limits;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::limits;
 use super::namespaces::Namespaces;
 use super::plan::{Place, Site};
 
@@ -71,11 +70,6 @@ pub(crate) struct Supervisor {
     running: BTreeMap<String, Running>,
 }
 
-/// A cold debug build on two busy cores needs some seconds; more is a hang.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
-const READY_POLL: Duration = Duration::from_millis(20);
-const STOP_TIMEOUT: Duration = Duration::from_secs(15);
-
 impl Supervisor {
     pub(crate) fn new(
         program: PathBuf,
@@ -92,9 +86,9 @@ impl Supervisor {
         let name = spec.name.clone();
         ensure!(!self.is_running(&name), "`{name}` is already running");
         ensure!(
-            self.specs.contains_key(&name) || self.specs.len() < limits::DEMO_PROCESSES_MAX,
+            self.specs.contains_key(&name) || self.specs.len() < limits::PROCESSES_MAX,
             "the demo starts at most {} processes",
-            limits::DEMO_PROCESSES_MAX
+            limits::PROCESSES_MAX
         );
         let log = File::options()
             .create(true)
@@ -126,13 +120,14 @@ impl Supervisor {
             if let Some(status) = self.exit_of(name)? {
                 bail!("`{name}` ended ({status}); see `{}`", log.display());
             }
-            let late = begun.elapsed() >= READY_TIMEOUT;
+            let late = begun.elapsed() >= limits::READY_TIMEOUT;
             ensure!(
                 !late,
-                "`{name}` is not ready after {READY_TIMEOUT:?}; see `{}`",
+                "`{name}` is not ready after {:?}; see `{}`",
+                limits::READY_TIMEOUT,
                 log.display()
             );
-            sleep(READY_POLL).await;
+            sleep(limits::READY_POLL).await;
         }
         Ok(())
     }
@@ -167,7 +162,7 @@ impl Supervisor {
             // It may have ended just now, which is as good.
             let _ = kill(Pid::from_raw(process.cast_signed()), Signal::SIGTERM);
         }
-        match timeout(STOP_TIMEOUT, running.child.wait()).await {
+        match timeout(limits::STOP_TIMEOUT, running.child.wait()).await {
             Ok(status) => status,
             Err(_) => {
                 running.child.start_kill().with_context(|| format!("could not kill `{name}`"))?;
@@ -280,13 +275,12 @@ impl Supervisor {
 
 /// One GET with a short timeout: status and body.
 pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    const TIMEOUT: Duration = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut stream = TcpStream::connect_timeout(&address, limits::LOOK_TIMEOUT)?;
+    stream.set_read_timeout(Some(limits::LOOK_TIMEOUT))?;
+    stream.set_write_timeout(Some(limits::LOOK_TIMEOUT))?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
-    stream.take(limits::DEMO_BODY_BYTES_MAX as u64).read_to_end(&mut bytes)?;
+    stream.take(limits::BODY_BYTES_MAX as u64).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -3,10 +3,11 @@
 //! The second way is for machines without namespaces, where `/etc/resolv.conf` cannot name a port.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
+
+use super::limits;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -18,8 +19,6 @@ pub(crate) enum Error {
     Broken(#[source] std::io::Error),
 }
 
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
-const ATTEMPTS: usize = 2;
 /// RFC 1035 section 3.2.2.
 const TYPE_A: u16 = 1;
 const CLASS_IN: u16 = 1;
@@ -33,8 +32,8 @@ pub(crate) async fn resolve(host: &str, server: Option<SocketAddr>) -> Result<Ip
             .map(|address| address.ip())
             .ok_or(Error::Unknown(0));
     };
-    for _ in 0..ATTEMPTS {
-        match timeout(ATTEMPT_TIMEOUT, ask(host, server)).await {
+    for _ in 0..limits::RESOLVE_ATTEMPTS {
+        match timeout(limits::RESOLVE_TIMEOUT, ask(host, server)).await {
             Ok(answer) => return answer.map(IpAddr::V4),
             Err(_) => continue,
         }

@@ -5,19 +5,16 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use tokio::time::{Instant, timeout};
 
 use super::federation::Federation;
+use super::limits::STEP_TIMEOUT;
 
 mod control;
 mod policy;
 mod traffic;
-
-/// A step that takes longer hangs: the slowest takes 25 s in a debug build on two idle cores.
-const STEP_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Counts the steps and prints each as it ends.
 struct Book {

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::limits;
+
 /// Who runs verbs, and against which server.
 #[derive(Clone, Debug)]
 pub(crate) struct Verbs {
@@ -25,9 +27,6 @@ pub(crate) struct Told {
     pub(crate) errors: String,
 }
 
-const VERB_TIMEOUT: Duration = Duration::from_secs(75);
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
-
 impl Verbs {
     pub(crate) async fn run(&self, arguments: &[&str]) -> anyhow::Result<Told> {
         let shown = || format!("`rialto {}`", arguments.join(" "));
@@ -38,7 +37,7 @@ impl Verbs {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = timeout(VERB_TIMEOUT, running)
+        let output = timeout(limits::VERB_TIMEOUT, running)
             .await
             .with_context(|| format!("{} did not end", shown()))?
             .with_context(|| format!("could not run {}", shown()))?;
@@ -79,7 +78,7 @@ impl Verbs {
             match told {
                 Ok(_) => return Ok(begun.elapsed()),
                 Err(error) if begun.elapsed() >= limit => return Err(error),
-                Err(_) => sleep(RETRY_PAUSE).await,
+                Err(_) => sleep(limits::RETRY_DELAY).await,
             }
         }
     }

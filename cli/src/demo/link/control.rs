@@ -7,11 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rialto_types::limits;
 use serde::{Deserialize, Serialize};
 
-use super::ANSWER_TIMEOUT;
 use super::shape::{Counters, Shape};
+use crate::demo::limits;
 use crate::demo::plan::Site;
 
 /// `rialto demo link [SITE SITE [--delay TIME] [--loss PERCENT] [--rate RATE]]`
@@ -119,7 +118,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? * factor)
     });
     match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-        Some(duration) if duration <= limits::DEMO_DURATION_MAX => Ok(duration),
+        Some(duration) if duration <= limits::DURATION_MAX => Ok(duration),
         Some(_) | None => {
             Err(format!("`{text}` is no time of up to an hour; write `50ms` or `2s`"))
         }
@@ -178,12 +177,14 @@ fn ask(folder: &Path, request: &Request) -> anyhow::Result<Vec<Direction>> {
 fn ask_from(mine: &Path, folder: &Path, request: &Request) -> anyhow::Result<Reply> {
     let socket =
         UnixDatagram::bind(mine).with_context(|| format!("could not bind `{}`", mine.display()))?;
-    socket.set_read_timeout(Some(ANSWER_TIMEOUT)).context("could not set a timeout")?;
+    socket
+        .set_read_timeout(Some(limits::LINK_ANSWER_TIMEOUT))
+        .context("could not set a timeout")?;
     socket.send_to(&serde_json::to_vec(request)?, command_socket(folder)).context(
         "could not reach the link; is `rialto demo` running in namespaces? On loopback \
                  there is none",
     )?;
-    let mut buffer = vec![0; limits::DEMO_COMMAND_BYTES_MAX];
+    let mut buffer = vec![0; limits::COMMAND_BYTES_MAX];
     let size = socket.recv(&mut buffer).context("the link did not answer")?;
     serde_json::from_slice(&buffer[..size]).context("the link's answer could not be read")
 }

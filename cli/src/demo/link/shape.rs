@@ -9,8 +9,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rialto_types::limits;
 use serde::{Deserialize, Serialize};
+
+use crate::demo::limits;
 
 /// What a link does to packets, in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +25,8 @@ pub(crate) struct Shape {
 }
 
 impl Default for Shape {
-    /// 20 ms there and back, like two regions of one continent.
     fn default() -> Self {
-        Self { delay: Duration::from_millis(10), loss_ppm: 0, rate_bits_per_second: None }
+        Self { delay: limits::LINK_DELAY, loss_ppm: 0, rate_bits_per_second: None }
     }
 }
 
@@ -88,8 +88,8 @@ impl<P: AsRef<[u8]>> Line<P> {
             return Err(packet);
         }
         self.leave_wire(now);
-        if self.waiting_bytes + size > limits::DEMO_LINK_QUEUE_BYTES_MAX
-            || self.under_way_bytes + size > limits::DEMO_LINK_UNDER_WAY_BYTES_MAX
+        if self.waiting_bytes + size > limits::LINK_QUEUE_BYTES_MAX
+            || self.under_way_bytes + size > limits::LINK_UNDER_WAY_BYTES_MAX
         {
             self.counters.overflowed += 1;
             return Err(packet);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::demo::http::Failure;
+use crate::demo::limits;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Observation {
@@ -19,8 +20,11 @@ pub(crate) struct Observation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Good(Answer),
-    /// A whole answer with this status.
-    Refused(u16),
+    /// A whole answer of 400 or more, with the beginning of its text.
+    Refused {
+        status: u16,
+        reason: String,
+    },
     Failed(Failure),
 }
 
@@ -47,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) good: u64,
     /// By kind; an answer of 400 or more is `status-NNN`.
     pub(crate) failed: BTreeMap<String, u64>,
+    /// What refusals said, the first few different ones.
+    pub(crate) reasons: BTreeMap<String, u64>,
     pub(crate) versions: BTreeMap<String, u64>,
     pub(crate) clusters: BTreeMap<String, u64>,
     pub(crate) bytes: u64,
@@ -82,7 +88,10 @@ impl Report {
                 self.last_good = observation.at;
                 return;
             }
-            Outcome::Refused(status) => format!("status-{status}"),
+            Outcome::Refused { status, reason } => {
+                self.note_reason(reason);
+                format!("status-{status}")
+            }
             Outcome::Failed(failure) => failure.name().to_owned(),
         };
         *self.failed.entry(kind).or_default() += 1;
@@ -101,6 +110,12 @@ impl Report {
 
     pub(crate) fn failures(&self) -> u64 {
         self.failed.values().sum()
+    }
+
+    fn note_reason(&mut self, reason: String) {
+        if self.reasons.len() < limits::LOAD_REASONS_MAX || self.reasons.contains_key(&reason) {
+            *self.reasons.entry(reason).or_default() += 1;
+        }
     }
 
     fn see_gap(&mut self, until: Duration) {

@@ -27,6 +27,7 @@ pub(crate) struct Arguments {
     /// Keep the namespace's root, to look at interfaces and packets
     #[arg(long)]
     root: bool,
+    /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }

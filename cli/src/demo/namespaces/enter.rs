@@ -28,6 +28,7 @@ pub(crate) struct Arguments {
     /// Whom the program runs as, `UID:GID`, if not as the namespace's root
     #[arg(long, requires = "network")]
     user: Option<User>,
+    /// The program and its arguments
     #[arg(last = true, required = true)]
     command: Vec<std::ffi::OsString>,
 }

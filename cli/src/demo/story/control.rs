@@ -8,30 +8,27 @@ use tokio::time::{Instant, sleep};
 
 use super::traffic::{STEADY, no_failure};
 use crate::demo::federation::{Federation, url};
+use crate::demo::limits;
 use crate::demo::plan::{BRIDGE_HOSTS, Site};
 use crate::demo::process::Ready;
 use crate::demo::settings::bridge_name;
 
-const RESUME_LIMIT: Duration = Duration::from_secs(20);
-const MEMBERS: usize = 3;
-
 pub(super) async fn joined(federation: &mut Federation) -> anyhow::Result<String> {
-    const AGE_MAX_MS: u64 = 2_000;
     let begun = Instant::now();
     let (leader, age) = loop {
         let status = status(federation).await?;
         let members = status["members"].as_array().context("`status` shows no members")?;
-        ensure!(members.len() == MEMBERS, "{} members: {status}", members.len());
+        ensure!(members.len() == BRIDGE_HOSTS.len(), "{} members: {status}", members.len());
         let leader = leader(&status).context("no leader")?;
         let clusters = status["clusters"].as_array().context("`status` shows no clusters")?;
         ensure!(clusters.len() == Site::CLUSTERS.len(), "{} clusters: {status}", clusters.len());
         let ages = clusters.iter().map(|cluster| cluster["agent"]["ageMs"].as_u64());
         let age = ages.map(|age| age.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);
-        if age < AGE_MAX_MS {
+        if u128::from(age) < limits::NEWS_AGE_MAX.as_millis() {
             break (leader, age);
         }
         // The next sign of life may be due; it is not due forever.
-        let late = begun.elapsed() > Duration::from_millis(2 * AGE_MAX_MS);
+        let late = begun.elapsed() > 2 * limits::NEWS_AGE_MAX;
         ensure!(!late, "an agent was last heard {age} ms ago: {status}");
     };
     let code = use_token_again(federation).await?;
@@ -53,10 +50,10 @@ async fn use_token_again(federation: &mut Federation) -> anyhow::Result<String> 
         if let Some(code) = error_code(&log) {
             break Ok(code);
         }
-        if ended || begun.elapsed() > RESUME_LIMIT {
+        if ended || begun.elapsed() > limits::RESUME_TIME_MAX {
             break Err(anyhow::anyhow!("the used token was not refused with a code: {log}"));
         }
-        sleep(POLL).await;
+        sleep(limits::READY_POLL).await;
     };
     if federation.supervisor.is_running(NAME) {
         federation.supervisor.kill(NAME).await?;
@@ -64,8 +61,6 @@ async fn use_token_again(federation: &mut Federation) -> anyhow::Result<String> 
     federation.supervisor.forget(NAME);
     code
 }
-
-const POLL: Duration = Duration::from_millis(50);
 
 fn error_code(log: &str) -> Option<String> {
     let at = log.find("RIA")?;
@@ -101,7 +96,7 @@ pub(super) async fn members_killed(federation: &mut Federation) -> anyhow::Resul
 /// A write that changes what no step looks at.
 async fn write_until_done(federation: &Federation) -> anyhow::Result<Duration> {
     let write = ["join", "token", "--cluster", "vms", "--ttl", "1m"];
-    federation.verbs.until(&write, RESUME_LIMIT).await
+    federation.verbs.until(&write, limits::RESUME_TIME_MAX).await
 }
 
 async fn start_bridges(federation: &mut Federation) -> anyhow::Result<()> {
@@ -136,13 +131,13 @@ pub(super) async fn without_bridges(federation: &mut Federation) -> anyhow::Resu
     let details = federation.begin_load(Site::East, "client", &url("details", "/about"), STEADY)?;
     let reviews =
         federation.begin_load(Site::Vms, "client", &url("reviews-v2", "/about"), STEADY)?;
-    sleep(Duration::from_secs(1)).await;
+    sleep(limits::BEFORE_FAILURE).await;
     federation.supervisor.kill("east.details-1").await?;
     federation.supervisor.stop("west.gateway-2").await?;
     let begun = Instant::now();
     federation.supervisor.start_again("west.gateway-2").await?;
     let restarted = begun.elapsed();
-    sleep(Duration::from_secs(2)).await;
+    sleep(limits::AFTER_FAILURE).await;
     let details = federation.end_load(&details).await?;
     let reviews = federation.end_load(&reviews).await?;
     federation.supervisor.start_again("east.details-1").await?;

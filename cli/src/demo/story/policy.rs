@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::traffic::{STEADY, all_good, no_failure, until_cluster};
 use crate::demo::federation::{Federation, REVIEWS_POLICY, reviews_policy, url};
 use crate::demo::plan::Site;
+use crate::demo::settings::NAMESPACE;
 
 pub(super) async fn shift(federation: &mut Federation) -> anyhow::Result<String> {
     const COUNT: f64 = 10_000.0;
@@ -35,32 +36,37 @@ pub(super) async fn shift(federation: &mut Federation) -> anyhow::Result<String>
 }
 
 pub(super) async fn access(federation: &mut Federation) -> anyhow::Result<String> {
+    const COUNT: u64 = 50;
     federation.apply(REVIEWS_POLICY, &reviews_policy(), &["--wait"]).await?;
-    let reviews = url("reviews", "/about");
-    let allowed =
-        federation.load(Site::East, "productpage-1", &reviews, &["--count", "50"]).await?;
-    let refused = federation.load(Site::East, "console", &reviews, &["--count", "50"]).await?;
+    let (reviews, count) = (url("reviews", "/about"), ["--count", "50"]);
+    let allowed = federation.load(Site::East, "productpage-1", &reviews, &count).await?;
+    let refused = federation.load(Site::East, "console", &reviews, &count).await?;
     let explain = async |caller| {
-        federation.verbs.run(&["explain", "--from", caller, "--to", "books/reviews"]).await
+        federation.verbs.must(&["explain", "--from", caller, "--to", "books/reviews"]).await
     };
     let why_allowed = explain("books/productpage@east").await?;
     let why_refused = explain("books/console@east").await?;
     let delete = ["delete", "accesspolicies", "books/reviews-callers", "--wait"];
     federation.verbs.must(&delete).await?;
-    all_good(&allowed, 50).context("the product page")?;
+    all_good(&allowed, COUNT).context("the product page")?;
+    let policy = format!("AccessPolicy `{NAMESPACE}/{REVIEWS_POLICY}`");
+    let is_by_policy = |text: &String| text.contains(REFUSED) && text.contains(&policy);
     ensure!(
-        refused.good == 0 && refused.failed.get("status-403") == Some(&50),
-        "a stranger got {} good, {:?}",
+        refused.good == 0
+            && refused.failed == [("status-403".to_owned(), COUNT)].into()
+            && refused.reasons.values().sum::<u64>() == COUNT
+            && refused.reasons.keys().all(is_by_policy),
+        "a stranger got {} good, {:?}, {:?}",
         refused.good,
-        refused.failed
+        refused.failed,
+        refused.reasons
     );
-    ensure!(
-        why_allowed.output.contains(REVIEWS_POLICY) && why_refused.output.contains(REFUSED),
-        "`explain` does not name the policy: {why_allowed:?} {why_refused:?}"
-    );
+    let rule = format!("rule 0 of {policy}");
+    ensure!(why_allowed.contains(&rule), "`explain` does not name the rule: {why_allowed}");
+    ensure!(is_by_policy(&why_refused), "`explain` does not name the policy: {why_refused}");
     Ok(format!(
-        "50 good, 50 refused with 403; `explain` names {REVIEWS_POLICY}, and {REFUSED} for the \
-         stranger"
+        "{COUNT} good, {COUNT} refused with 403 and {REFUSED}; the answers and `explain` name \
+         {REVIEWS_POLICY}, and its rule 0 for the product page"
     ))
 }
 

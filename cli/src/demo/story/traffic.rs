@@ -7,13 +7,10 @@ use anyhow::{Context as _, ensure};
 use tokio::time::{Instant, sleep};
 
 use crate::demo::federation::{Federation, host_name, url};
+use crate::demo::limits;
 use crate::demo::load::report::Report;
 use crate::demo::plan::{CONSOLE, Network, Place, Site};
 use crate::demo::settings::PRIVATE_SERVICE;
-
-/// Long enough for every bound of a failover to pass.
-const AFTER_FAILURE: Duration = Duration::from_secs(3);
-const BEFORE_FAILURE: Duration = Duration::from_secs(1);
 
 pub(super) async fn names(federation: &mut Federation) -> anyhow::Result<String> {
     let range = federation.plan.vip_range(Site::East);
@@ -70,9 +67,9 @@ pub(super) async fn across(federation: &mut Federation) -> anyhow::Result<String
 pub(super) async fn last_endpoint(federation: &mut Federation) -> anyhow::Result<String> {
     let details = url("details", "/about");
     let load = federation.begin_load(Site::East, "client", &details, STEADY)?;
-    sleep(BEFORE_FAILURE).await;
+    sleep(limits::BEFORE_FAILURE).await;
     federation.supervisor.kill("east.details-1").await?;
-    sleep(AFTER_FAILURE).await;
+    sleep(limits::AFTER_FAILURE).await;
     let report = federation.end_load(&load).await?;
     federation.supervisor.start_again("east.details-1").await?;
     let back = until_cluster(federation, Site::East, &details, Site::East).await?;
@@ -89,19 +86,19 @@ pub(super) async fn last_endpoint(federation: &mut Federation) -> anyhow::Result
 }
 
 pub(super) async fn gateway_killed(federation: &mut Federation) -> anyhow::Result<String> {
-    const IN_FLIGHT_MAX: u64 = 4;
     let there = url("reviews-v2", "/about");
     let load = federation.begin_load(Site::East, "client", &there, STEADY)?;
-    sleep(BEFORE_FAILURE).await;
+    sleep(limits::BEFORE_FAILURE).await;
     federation.supervisor.kill("west.gateway-1").await?;
-    sleep(AFTER_FAILURE).await;
+    sleep(limits::AFTER_FAILURE).await;
     let report = federation.end_load(&load).await?;
     federation.supervisor.start_again("west.gateway-1").await?;
     let failures = report.failures();
     ensure!(report.good > 0, "nothing was served: {:?}", report.failed);
     ensure!(
-        failures <= IN_FLIGHT_MAX,
-        "{failures} failed, but only {IN_FLIGHT_MAX} can have been under way: {:?}",
+        failures <= limits::IN_FLIGHT_MAX,
+        "{failures} failed, but only {} can have been under way: {:?}",
+        limits::IN_FLIGHT_MAX,
         report.failed
     );
     Ok(format!(
@@ -120,14 +117,17 @@ pub(super) async fn until_cluster(
     url: &str,
     by: Site,
 ) -> anyhow::Result<Duration> {
-    const LIMIT: Duration = Duration::from_secs(20);
     let begun = Instant::now();
     loop {
         let report = federation.load(from, "client", url, &["--count", "4"]).await?;
         if report.clusters.get(by.name()) == Some(&4) {
             return Ok(begun.elapsed());
         }
-        ensure!(begun.elapsed() < LIMIT, "`{by}` does not serve `{url}`: {:?}", report.clusters);
+        ensure!(
+            begun.elapsed() < limits::RETURN_TIME_MAX,
+            "`{by}` does not serve `{url}`: {:?}",
+            report.clusters
+        );
     }
 }
 

@@ -53,7 +53,7 @@ fn a_rate_spaces_packets_out() {
 fn a_full_queue_drops_the_newest_and_drains_at_the_rate() {
     let shape = Shape { delay: MS, rate_bits_per_second: Some(1_000_000), loss_ppm: 0 };
     let (mut line, start) = line(shape);
-    let size = limits::DEMO_LINK_QUEUE_BYTES_MAX / 4;
+    let size = limits::LINK_QUEUE_BYTES_MAX / 4;
     for _ in 0..4 {
         assert!(line.handle_packet(vec![0; size], start).is_ok());
     }

@@ -14,7 +14,8 @@ fn answers_are_counted_by_who_gave_them_and_failures_by_kind() {
     report.observe(good(1, 1, "v1"));
     report.observe(good(2, 1, "v3"));
     report.observe(good(3, 1, "v3"));
-    for outcome in [Outcome::Refused(503), Outcome::Failed(Failure::NoAnswer)] {
+    let refused = Outcome::Refused { status: 503, reason: "busy".into() };
+    for outcome in [refused, Outcome::Failed(Failure::NoAnswer)] {
         report.observe(Observation { at: 4 * MS, took: MS, outcome });
     }
     assert_eq!(report.good, 3);
@@ -22,6 +23,7 @@ fn answers_are_counted_by_who_gave_them_and_failures_by_kind() {
     assert_eq!(report.clusters["west"], 3);
     assert_eq!(report.failures(), 2);
     assert_eq!(report.failed["status-503"], 1);
+    assert_eq!(report.reasons["busy"], 1);
     assert_eq!(report.failed["no-answer"], 1);
 }
 
