@@ -103,10 +103,8 @@ impl Authority {
         domain: &TrustDomain,
         issuer: &trust::Issuer,
     ) -> Result<Issuer, Error> {
-        let decode = |text: &str| {
-            STANDARD.decode(text).map_err(|_| Error::Encoding { domain: domain.clone() })
-        };
-        let (sealed, certificate) = (decode(&issuer.sealed_key)?, decode(&issuer.certificate)?);
+        let sealed = decode(domain, &issuer.sealed_key)?;
+        let certificate = anchor(domain, issuer)?;
         let key = self
             .seal_key
             .open(&sealed, domain.as_str())
@@ -140,6 +138,16 @@ impl Authority {
         let chain = self.certify(request.csr(), id, issuer, now)?;
         request.into_svid(chain).map_err(|source| Error::Svid { id: id.clone(), source })
     }
+}
+
+/// The certificate of an issuer of the state (DER): the anchor of its trust domain. Its key stays
+/// sealed.
+pub fn anchor(domain: &TrustDomain, issuer: &trust::Issuer) -> Result<Vec<u8>, Error> {
+    decode(domain, &issuer.certificate)
+}
+
+fn decode(domain: &TrustDomain, text: &str) -> Result<Vec<u8>, Error> {
+    STANDARD.decode(text).map_err(|_| Error::Encoding { domain: domain.clone() })
 }
 
 /// Bytes from the system's source of randomness.

@@ -137,8 +137,7 @@ impl Members {
             let member = MemberId::new(known.raft_id).filter(|member| *member != self.own);
             let Some(mut client) = member.and_then(|member| self.client(member)) else { continue };
             let call = client.explain(relay.clone());
-            if let Ok(Ok(answer)) =
-                tokio::time::timeout(2 * limits::MEMBER_ANSWER_TIMEOUT, call).await
+            if let Ok(Ok(answer)) = tokio::time::timeout(limits::EXPLAIN_RELAY_TIMEOUT, call).await
             {
                 return Some(answer.into_inner());
             }

@@ -10,17 +10,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use rialto_types::limits;
-use rialto_wire::admin::encode_metrics;
+use rialto_wire::admin::{PeersRefused, encode_metrics};
+use rialto_wire::identity::Identity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
 }
 
 /// The metrics, and the bound on watches that one of them shows.
@@ -35,7 +31,6 @@ pub(crate) struct Metrics {
     applied: Gauge,
     commit: Gauge,
     is_leader: Gauge,
-    refusals: Family<ReasonLabel, Gauge>,
     traffic_reports: Family<ResultLabel, Counter>,
 }
 
@@ -55,8 +50,9 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(identity: &Identity) -> Self {
         let mut registry = Registry::with_prefix("rialto");
+        registry.register_collector(Box::new(PeersRefused(identity.clone())));
         let proposals = Family::<ResultLabel, Counter>::default();
         registry.register("raft_proposals", "Changes proposed by this member", proposals.clone());
         let buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -67,8 +63,6 @@ impl Metrics {
             Unit::Seconds,
             proposal_seconds.clone(),
         );
-        let refusals = Family::<ReasonLabel, Gauge>::default();
-        registry.register("peers_refused", "Peers refused since the start", refusals.clone());
         let traffic_reports = Family::<ResultLabel, Counter>::default();
         let help = "Reports of traffic that gateways sent to this member";
         registry.register("traffic_reports", help, traffic_reports.clone());
@@ -81,7 +75,6 @@ impl Metrics {
             applied: gauge(&mut registry, "raft_applied_index", "The last applied entry"),
             commit: gauge(&mut registry, "raft_commit_index", "The last committed entry"),
             is_leader: gauge(&mut registry, "raft_leader", "Whether this member leads (0 or 1)"),
-            refusals,
             traffic_reports,
             registry: Mutex::new(registry),
         }
@@ -102,11 +95,7 @@ impl Metrics {
         self.watches.clone().try_acquire_owned().ok()
     }
 
-    pub(crate) fn text(
-        &self,
-        raft: RaftFigures,
-        refusals: impl IntoIterator<Item = (&'static str, u64)>,
-    ) -> String {
+    pub(crate) fn text(&self, raft: RaftFigures) -> String {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.term.set(number(raft.term));
         self.applied.set(number(raft.applied));
@@ -114,9 +103,6 @@ impl Metrics {
         self.is_leader.set(i64::from(raft.is_leader));
         let open = limits::REST_WATCHES_MAX - self.watches.available_permits();
         self.watches_open.set(i64::try_from(open).unwrap_or(i64::MAX));
-        for (reason, refused) in refusals {
-            self.refusals.get_or_create(&ReasonLabel { reason }).set(number(refused));
-        }
         encode_metrics(&self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }

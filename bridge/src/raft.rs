@@ -13,19 +13,19 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rialto_types::limits::{
-    COMMIT_TIMEOUT, RAFT_COMMAND_BYTES_MAX, RAFT_EVENTS_MAX, RAFT_EVENTS_PER_BATCH_MAX,
-    RAFT_REQUESTS_MAX, RAFT_SNAPSHOT_INTERVAL_ENTRIES,
+    COMMIT_TIMEOUT, RAFT_COMMAND_BYTES_MAX, RAFT_ELECTION_TICKS_MAX, RAFT_ELECTION_TICKS_MIN,
+    RAFT_EVENTS_MAX, RAFT_EVENTS_PER_BATCH_MAX, RAFT_HEARTBEAT_TICKS, RAFT_REQUESTS_MAX,
+    RAFT_SNAPSHOT_INTERVAL_ENTRIES, RAFT_TICK,
 };
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use disk::{Disk, Folder};
+use disk::Disk;
 use member::Member;
 pub use member::{Failure, StartError};
 
@@ -85,7 +85,6 @@ pub trait StateMachine: Send {
 pub struct Options {
     pub member: MemberId,
     pub start: Start,
-    pub folder: PathBuf,
     pub timing: Timing,
     pub snapshot_interval_entries: u64,
     log_sizes: log::Sizes,
@@ -115,20 +114,19 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Timing {
         Timing {
-            tick: Duration::from_millis(100),
-            election_ticks: 10..20,
-            heartbeat_ticks: 2,
+            tick: RAFT_TICK,
+            election_ticks: RAFT_ELECTION_TICKS_MIN..RAFT_ELECTION_TICKS_MAX,
+            heartbeat_ticks: RAFT_HEARTBEAT_TICKS,
             request_timeout: COMMIT_TIMEOUT,
         }
     }
 }
 
 impl Options {
-    pub fn new(member: MemberId, start: Start, folder: PathBuf) -> Options {
+    pub fn new(member: MemberId, start: Start) -> Options {
         Options {
             member,
             start,
-            folder,
             timing: Timing::default(),
             snapshot_interval_entries: RAFT_SNAPSHOT_INTERVAL_ENTRIES,
             log_sizes: log::Sizes::default(),
@@ -249,26 +247,12 @@ pub struct Raft {
 }
 
 impl Raft {
-    /// Opens the folder, restores the state machine and starts the thread.
+    /// Reads the log on `disk`, restores the state machine and starts the thread.
     ///
     /// `peers` gets the handle for its reports. `on_failure` runs once, on the raft thread, when
     /// the member cannot go on; it must end the process, because what is on disk is no longer
     /// known.
     pub fn start<S, P>(
-        options: Options,
-        machine: S,
-        peers: impl FnOnce(&Raft) -> P,
-        on_failure: impl FnOnce(Failure) + Send + 'static,
-    ) -> Result<Raft, StartError>
-    where
-        S: StateMachine + 'static,
-        P: transport::Peers + 'static,
-    {
-        let folder = Folder::open(&options.folder)?;
-        Raft::start_on(Box::new(folder), options, machine, peers, on_failure)
-    }
-
-    fn start_on<S, P>(
         disk: Box<dyn Disk>,
         options: Options,
         machine: S,

@@ -2,13 +2,14 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use rialto_core::state::command::{Action, Command};
 use rialto_core::state::trust::Member;
 use rialto_types::cluster::{bridge_trust_domain, trust_domain};
+use rialto_types::error::Chain;
 use rialto_types::id::{Role, SpiffeId};
 use rialto_types::limits;
 use rialto_wire::admin::{self, Admin};
@@ -24,16 +25,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::authority::Authority;
+use crate::authority;
 use crate::config::Config;
 use crate::members::Members;
 use crate::metrics::{Metrics, RaftFigures};
 use crate::observed::Observed;
 use crate::publish::Publisher;
+use crate::raft::disk::Folder;
 use crate::raft::transport::client::GrpcPeers;
 use crate::raft::transport::forward::Forward;
 use crate::raft::transport::server;
-use crate::raft::{MemberId, Options, Raft, Role as RaftRole, Start};
+use crate::raft::{Failure, MemberId, Options, Raft, Role as RaftRole, Start};
 use crate::service::{
     ControlService, JoinService, MembersService, RestService, Service, Subscribers,
 };
@@ -58,9 +60,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     say(&format!("admin {}", admin_listener.local_addr()?))?;
 
     let prepared = start::prepare(&config).await?;
-    let service = begin(&config, &prepared, &stop)?;
-    let admin =
-        Arc::new(BridgeAdmin { service: service.clone(), identity: prepared.identity.clone() });
+    let failure = Failed::default();
+    let service = begin(&config, &prepared, &stop, failure.clone())?;
+    let admin = Arc::new(BridgeAdmin { service: service.clone() });
     let background = background(&config, &prepared, service.clone());
     let routes = routes(&service);
     let clients = Clients::Optional(Expected::Anyone);
@@ -77,8 +79,15 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         () = stop.cancelled() => {}
     }
     service.raft.stop().await;
-    Ok(())
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match failure {
+        None => Ok(()),
+        Some(failure) => Err(failure).context("this member cannot go on"),
+    }
 }
+
+/// Why the raft thread gave up, if it did: then the process ends with an error.
+type Failed = Arc<Mutex<Option<Failure>>>;
 
 async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
@@ -96,6 +105,7 @@ fn begin(
     config: &Config,
     prepared: &Prepared,
     stop: &CancellationToken,
+    failed: Failed,
 ) -> anyhow::Result<Arc<Service>> {
     let own = MemberId::new(prepared.membership.raft_id).context("a member id of zero")?;
     let observed = match prepared.start {
@@ -107,14 +117,17 @@ fn begin(
     let members = Arc::new(Members::new(own, prepared.identity.clone(), store.clone(), told));
     let dialler = members.clone();
     let dial: crate::raft::transport::client::Dial = Arc::new(move |member| dialler.dial(member));
-    let options = Options::new(own, prepared.start, config.data.join("raft"));
+    let disk = Folder::open(&config.data.join("raft"))?;
+    let options = Options::new(own, prepared.start);
     let (peers_dial, stop) = (dial.clone(), stop.clone());
     let raft = Raft::start(
+        Box::new(disk),
         options,
         machine,
         |raft| GrpcPeers::new(raft.clone(), peers_dial),
         move |failure| {
-            tracing::error!(%failure, "this member cannot go on");
+            tracing::error!(failure = %Chain(&failure), "this member cannot go on");
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             stop.cancel();
         },
     )?;
@@ -131,7 +144,7 @@ fn begin(
         subscribers: Subscribers::default(),
         sessions: Sessions::default(),
         views: Views::default(),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(&prepared.identity),
     }))
 }
 
@@ -191,7 +204,7 @@ async fn background(
         () = service.members.clone().watch() => Ok(()),
         () = service.traffic.gather(&service.members) => Ok(()),
         () = service.watch_levels() => Ok(()),
-        () = follow_trust(&service, &prepared.identity, &prepared.authority) => Ok(()),
+        () = follow_trust(&service, &prepared.identity) => Ok(()),
     }
 }
 
@@ -244,9 +257,8 @@ async fn bootstrap(
 }
 
 /// Believes the issuers of all clusters, as the state has them.
-async fn follow_trust(service: &Service, identity: &Identity, authority: &Authority) {
+async fn follow_trust(service: &Service, identity: &Identity) {
     let mut revision = service.store.watch();
-    let mut held = 0;
     loop {
         let bundle = {
             let state = service.store.read();
@@ -254,17 +266,15 @@ async fn follow_trust(service: &Service, identity: &Identity, authority: &Author
             let own = state.federation().map(|f| (bridge_trust_domain(), &f.issuer));
             let clusters = state.clusters().map(|view| (trust_domain(view.name), view.issuer));
             for (domain, issuer) in own.into_iter().chain(clusters) {
-                let opened = authority.open_issuer(&domain, issuer);
-                let added = opened.map(|issuer| bundle.insert(&domain, issuer.certificate()));
+                let added = authority::anchor(&domain, issuer)
+                    .map(|anchor| bundle.insert(&domain, &anchor));
                 if !matches!(added, Ok(Ok(()))) {
                     tracing::error!(%domain, "the issuer in the state cannot be used");
                 }
             }
             bundle
         };
-        let count = bundle.domains().count();
-        if !bundle.is_empty() && count != held {
-            held = count;
+        if !bundle.is_empty() && bundle != *identity.bundle() {
             identity.set_bundle(bundle);
         }
         if revision.changed().await.is_err() {
@@ -284,7 +294,6 @@ impl Service {
 
 struct BridgeAdmin {
     service: Arc<Service>,
-    identity: Identity,
 }
 
 impl Admin for BridgeAdmin {
@@ -311,7 +320,7 @@ impl Admin for BridgeAdmin {
             commit: status.commit,
             is_leader: status.role == RaftRole::Leader,
         };
-        self.service.metrics.text(figures, self.identity.refusals())
+        self.service.metrics.text(figures)
     }
 
     fn debug(&self) -> serde_json::Value {

@@ -20,13 +20,13 @@ use std::time::Instant;
 use rialto_core::state::command::{Action, Command};
 use rialto_core::traffic::{Gateway, Window};
 use rialto_types::cluster::trust_domain;
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, SpiffeId};
 use rialto_wire::grpc::Heartbeat;
 use rialto_wire::identity::now;
 use rialto_wire::transport::PeerIdentity;
 
-use crate::authority::Authority;
+use crate::authority::{self, Authority};
 use crate::members::Members;
 use crate::metrics::Metrics;
 use crate::observed::Observed;
@@ -130,6 +130,15 @@ fn raft_problem(error: &raft::Error) -> Problem {
         raft::Error::Shutdown => Code::MemberUnreachable,
     };
     Problem::new(code, error.to_string())
+}
+
+fn authority_problem(error: &authority::Error) -> Problem {
+    Problem::new(error.code(), Chain(error).to_string())
+}
+
+fn not_bootstrapped() -> Problem {
+    Problem::new(Code::NoLeader, "the federation is not bootstrapped yet")
+        .with_hint("start the first member, and ask again when its `/readyz` says `ok`")
 }
 
 fn membership_problem(error: &MembershipError) -> Problem {

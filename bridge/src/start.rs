@@ -8,13 +8,14 @@ use rialto_core::state::command::{Action, Bootstrap, Command};
 use rialto_core::state::trust::{self, Member};
 use rialto_types::cluster::bridge_trust_domain;
 use rialto_types::id::{Role, SpiffeId, Timestamp};
+use rialto_types::limits;
 use rialto_wire::digest::hex;
 use rialto_wire::enroll::{self, Contacts, Enrolled, Folder};
 use rialto_wire::grpc::MemberSecrets;
 use rialto_wire::identity::{Identity, TrustBundle, file, now, token};
 use serde::{Deserialize, Serialize};
 
-use crate::authority::{Authority, SealKey, Secret, draw};
+use crate::authority::{self, Authority, SealKey, Secret, draw};
 use crate::config::Config;
 use crate::raft::Start;
 
@@ -37,8 +38,6 @@ pub(crate) struct Prepared {
     /// The first member's own issuer, until the state holds it.
     pub(crate) issuer: Option<trust::Issuer>,
 }
-
-const MEMBERSHIP_BYTES_MAX: u64 = 64 * 1024;
 
 fn membership_path(config: &Config) -> PathBuf {
     config.data.join("member.json")
@@ -63,7 +62,7 @@ pub(crate) async fn prepare(config: &Config) -> anyhow::Result<Prepared> {
 }
 
 fn resume(config: &Config, path: &Path) -> anyhow::Result<Prepared> {
-    let bytes = file::read_private(path, MEMBERSHIP_BYTES_MAX)?;
+    let bytes = file::read_private(path, limits::CONTACTS_FILE_BYTES_MAX)?;
     let membership: Membership = serde_json::from_slice(&bytes)
         .with_context(|| format!("`{}` is damaged; join as a new member", path.display()))?;
     let seal_key = SealKey::load(&seal_path(config))?;
@@ -100,7 +99,7 @@ fn first(config: &Config) -> anyhow::Result<Prepared> {
     let id = SpiffeId::part(&domain, Role::Member, &config.id);
     let svid = authority.certify_self(&id, &issuer, now())?;
     let mut bundle = TrustBundle::default();
-    bundle.insert(&domain, authority.open_issuer(&domain, &issuer)?.certificate())?;
+    bundle.insert(&domain, &authority::anchor(&domain, &issuer)?)?;
     let folder = Folder::new(config.data.join("identity"));
     Ok(Prepared {
         membership: Membership { raft_id: 1, told: Vec::new() },
@@ -168,7 +167,7 @@ pub(crate) fn keep_first(
     let certify = || prepared.authority.certify_self(&id, issuer, now());
     let domain = bridge_trust_domain();
     let mut bundle = TrustBundle::default();
-    bundle.insert(&domain, prepared.authority.open_issuer(&domain, issuer)?.certificate())?;
+    bundle.insert(&domain, &authority::anchor(&domain, issuer)?)?;
     let contacts = Contacts { cluster: None, bridges: Vec::new(), agent: None };
     prepared.folder.store(&Enrolled { svid: certify()?, bundle: bundle.clone(), contacts })?;
     prepared.identity.set_bundle(bundle);

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use rialto_core::state::{Action, Command, Done, State, codec};
 use rialto_types::api::{Change, Written};
 use rialto_types::cluster::JoinTokenSpec;
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_types::id::Revision;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ impl StateMachine for Machine {
                 apply(&mut state, index, command)
             }
             Err(error) => {
-                Outcome::Refused(Box::new(Problem::new(Code::Internal, error.to_string())))
+                Outcome::Refused(Box::new(Problem::new(Code::Internal, Chain(&error).to_string())))
             }
         };
         serde_json::to_vec(&outcome).expect("an outcome has text keys only")

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use rialto_types::error::Chain;
 use rialto_types::limits;
 use tokio::sync::{Semaphore, watch};
 
@@ -172,6 +173,7 @@ impl Forwarder {
                 }
                 Err(error) => {
                     self.metrics.count_upstream_error(error.reason());
+                    let error = Chain(&error);
                     tracing::debug!(upstream = %address, %error, "an upstream did not answer");
                 }
             }

@@ -51,6 +51,7 @@ codes! {
     TokenMalformed = 1004, 400, final, "the text is not a join token";
     ClusterUnknown = 1005, 404, final, "no cluster of this name exists";
     AgentSilent = 1006, 503, retry, "the agent of the cluster is not heard";
+    GatewaySilent = 1011, 503, retry, "the gateway is not heard";
     ReportTooLarge = 1007, 413, final, "the cluster reports more than its quota";
     ReportRefused = 1008, 422, final, "the cluster's report was refused";
     VipRangeExhausted = 1009, 409, final, "the cluster has no free virtual IP";
@@ -136,7 +137,8 @@ impl JsonSchema for Code {
     }
 }
 
-/// An error and its causes in one line, for logs and people: no message repeats its cause.
+/// An error and its causes in one line. A message never repeats its cause, so logs, problems and
+/// the command line show errors by this.
 #[derive(Debug, Clone, Copy)]
 pub struct Chain<'a>(pub &'a dyn std::error::Error);
 

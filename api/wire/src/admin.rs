@@ -8,8 +8,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use serde_json::Value;
 use tokio::net::TcpListener;
+
+use crate::identity::Identity;
 
 /// What a part tells of itself.
 pub trait Admin: Send + Sync + 'static {
@@ -30,6 +36,22 @@ pub fn encode_metrics(registry: &prometheus_client::registry::Registry) -> Strin
         let _ = write!(text, "# metrics could not be encoded: {error}\n# EOF\n");
     }
     text
+}
+
+/// Peers that an identity refused since the start, by reason, as a counter `peers_refused`.
+#[derive(Debug)]
+pub struct PeersRefused(pub Identity);
+
+impl Collector for PeersRefused {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Peers refused by what their connection proved, by reason";
+        let mut metric =
+            encoder.encode_descriptor("peers_refused", help, None, MetricType::Counter)?;
+        for (reason, count) in self.0.refusals() {
+            ConstCounter::new(count).encode(metric.encode_family(&[("reason", reason)])?)?;
+        }
+        Ok(())
+    }
 }
 
 /// Serves the admin endpoints until the future is dropped.

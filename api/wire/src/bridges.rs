@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
 use rialto_types::cluster::bridge_trust_domain;
+use rialto_types::error::Chain;
 use rialto_types::id::Role;
 use tonic::transport::Channel;
 
@@ -65,7 +66,10 @@ impl Bridges {
         current.channel = channel(&self.shared.identity, &current.contacts, 0);
         match self.shared.folder.store_contacts(&current.contacts) {
             Ok(()) => tracing::info!(?addresses, "the control plane has other members"),
-            Err(error) => tracing::warn!(%error, "the members' addresses could not be kept"),
+            Err(error) => {
+                let error = Chain(&error);
+                tracing::warn!(%error, "the members' addresses could not be kept");
+            }
         }
     }
 }

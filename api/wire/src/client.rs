@@ -14,6 +14,7 @@ use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
 use rialto_types::duration;
 use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
+use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind, Resource};
 use rialto_types::session::SignInCode;
 use rialto_types::traffic::{self, Traffic};
@@ -73,7 +74,7 @@ impl Client {
         let mut whole: Option<List> = None;
         let mut next = None;
         loop {
-            let mut query = vec![("limit", "500".to_string())];
+            let mut query = vec![("limit", limits::REST_PAGE_MAX.to_string())];
             query.extend(next.take().map(|token| ("continue", token)));
             let page: List =
                 self.call(Method::GET, &with_query(&base, &query), None::<&()>, &[]).await?;

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use rialto_types::cluster::{bridge_trust_domain, trust_domain};
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, SpiffeId};
 use rialto_types::limits;
 use rialto_types::token::JoinToken;
@@ -154,7 +154,7 @@ impl Folder {
         };
         let bundle = TrustBundle::load(&self.file("anchors.pem")).map_err(Error::Anchor)?;
         let path = self.file("contacts.json");
-        let bytes = file::read_private(&path, limits::REST_BODY_BYTES_MAX as u64);
+        let bytes = file::read_private(&path, limits::CONTACTS_FILE_BYTES_MAX);
         let contacts = serde_json::from_slice(&bytes.map_err(Error::Folder)?);
         let contacts = contacts.map_err(|_| Error::Damaged(path))?;
         Ok(Some(Enrolled { svid, bundle, contacts }))
@@ -337,8 +337,8 @@ where
             }
             Err(error) => {
                 let not_after = identity.svid().not_after();
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, cause, %not_after, "certificate not renewed; trying again");
+                let error = Chain(&error).to_string();
+                tracing::warn!(error, %not_after, "certificate not renewed; trying again");
                 tokio::time::sleep(backoff.next(rand::random())).await;
             }
         }

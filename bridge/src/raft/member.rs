@@ -11,7 +11,7 @@ use rialto_types::limits::{
 };
 use tokio::sync::oneshot;
 
-use super::disk::{Disk, OpenFolderError};
+use super::disk::Disk;
 use super::log::{self, Batch, Beginning, Log, Membership, Position, Recovered, SnapshotMark};
 use super::node::{
     Change, Committed, CommittedKind, Config, Node, Outgoing, Output, ProposeError, StepError,
@@ -42,8 +42,6 @@ pub enum Failure {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the data folder cannot be used")]
-    Folder(#[from] OpenFolderError),
     #[error("the raft log cannot be used")]
     Log(#[from] log::Error),
     #[error("the last snapshot cannot be used")]

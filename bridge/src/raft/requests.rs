@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use rialto_types::limits::RAFT_READ_RETRY_TICKS;
 use tokio::sync::oneshot;
 
 use super::node::RequestId;
@@ -46,10 +47,6 @@ struct Asked {
     ticks: u32,
     replies: Vec<ReadReply>,
 }
-
-/// raft forgets questions without a word when there is no leader, or a new one: so long until the
-/// next try.
-const READ_RETRY_TICKS: u32 = 5;
 
 impl Requests {
     pub(super) fn new(member: MemberId, boot: u64) -> Requests {
@@ -140,7 +137,7 @@ impl Requests {
         }
         let (stale, fresh) = std::mem::take(&mut self.reads.asked)
             .into_iter()
-            .partition(|(_, asked)| asked.ticks >= READ_RETRY_TICKS);
+            .partition(|(_, asked)| asked.ticks >= RAFT_READ_RETRY_TICKS);
         self.reads.asked = fresh;
         let stale: BTreeMap<RequestId, Asked> = stale;
         let again = stale.into_values().flat_map(|asked| asked.replies);

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use protobuf::Message;
 use raft::eraftpb::ConfState;
+use rialto_types::limits::RAFT_SNAPSHOTS_KEPT;
 
 use super::disk::Disk;
 use super::log::Position;
@@ -22,8 +23,6 @@ const MAGIC: [u8; 8] = *b"RIALTOS1";
 const HEADER: usize = 36;
 const CRC: usize = 4;
 const BLOCK: usize = 64 * 1024;
-/// The newest, and the one before it for an operator who must go back by hand.
-const KEPT: usize = 2;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Snapshot {
@@ -152,7 +151,7 @@ pub(super) fn remove_old(disk: &mut dyn Disk, newest: Position) -> Result<(), Er
     let found = list(disk)?;
     let superseded = found.iter().filter(|position| position.index <= newest.index).rev();
     let unreferenced = found.iter().filter(|position| position.index > newest.index);
-    for position in superseded.skip(KEPT).chain(unreferenced) {
+    for position in superseded.skip(RAFT_SNAPSHOTS_KEPT).chain(unreferenced) {
         let name = name(*position);
         disk.remove(&name).map_err(|source| Error::Io {
             action: "remove",

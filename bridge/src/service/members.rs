@@ -52,7 +52,10 @@ impl Members for MembersService {
     ) -> Result<Response<ExplainAnswer>, Status> {
         check_member(&request)?;
         let relay = request.into_inner();
-        let cluster = relay.cluster.parse().map_err(|_| Status::invalid_argument("cluster"))?;
+        let cluster = relay
+            .cluster
+            .parse()
+            .map_err(|_| Status::invalid_argument("the question names no cluster"))?;
         let gateway: Option<InstanceId> = relay.gateway.parse().ok();
         match self.0.subscribers.explain(&cluster, gateway.as_ref(), relay.request).await {
             Some(answer) => Ok(Response::new(answer)),

@@ -35,8 +35,8 @@ use rialto_wire::identity::{Fingerprint, now, token};
 use rialto_wire::rest::{Context, ControlPlane, LiveEvent, Opened, Page, Rendered, Topic};
 
 use super::status::{self, count};
-use super::{Answer, Service, unexpected, watch};
-use crate::authority::{Secret, draw};
+use super::{Answer, Service, authority_problem, unexpected, watch};
+use crate::authority::{self, Secret, draw};
 use crate::store::Outcome;
 use crate::views::{self, Wanted};
 
@@ -168,8 +168,7 @@ impl ControlPlane for RestService {
             })?;
             if self.0.store.read().cluster(&name).is_none() {
                 let made = self.0.authority.create_issuer(&trust_domain(&name), now());
-                fresh_issuer =
-                    Some(made.map_err(|error| Problem::new(error.code(), error.to_string()))?);
+                fresh_issuer = Some(made.map_err(|error| authority_problem(&error))?);
             }
         }
         self.0
@@ -249,9 +248,9 @@ impl ControlPlane for RestService {
         context: Context,
     ) -> Answer<JoinTokenIssued> {
         self.0.catch_up().await?;
-        let random = |error: crate::authority::Error| Problem::new(error.code(), error.to_string());
-        let secret = Secret::of_join_token(draw().map_err(random)?);
-        let suffix = hex(&draw::<4>().map_err(random)?);
+        let problem = |error: authority::Error| authority_problem(&error);
+        let secret = Secret::of_join_token(draw().map_err(problem)?);
+        let suffix = hex(&draw::<4>().map_err(problem)?);
         let whom = request.cluster.as_ref().map_or("bridge", ClusterName::as_str);
         let name: ResourceName = format!("{}-{suffix}", whom.chars().take(50).collect::<String>())
             .parse()
@@ -264,10 +263,12 @@ impl ControlPlane for RestService {
             expires_at,
             used_at: None,
         };
-        let domain = bridge_trust_domain();
-        let issuer = self.0.store.read().federation().map(|federation| federation.issuer.clone());
-        let issuer = issuer.ok_or_else(|| Problem::new(Code::NoLeader, "not bootstrapped yet"))?;
-        let anchor = self.0.authority.open_issuer(&domain, &issuer).map_err(random)?;
+        let anchor = {
+            let state = self.0.store.read();
+            let federation = state.federation().ok_or_else(super::not_bootstrapped)?;
+            let domain = bridge_trust_domain();
+            authority::anchor(&domain, &federation.issuer).map_err(problem)?
+        };
         let install = self.0.install_command(&request)?;
         let action = Action::CreateToken { name: name.clone(), spec };
         self.0.commit(context.actor, context.reason, action).await?;
@@ -277,7 +278,7 @@ impl ControlPlane for RestService {
             role: request.role,
             cluster: request.cluster,
             bridges: self.0.members.all().into_iter().map(|known| known.address).collect(),
-            fingerprint: Fingerprint::of(anchor.certificate()).to_string(),
+            fingerprint: Fingerprint::of(&anchor).to_string(),
         });
         let command = install.with_token(&text);
         Ok(JoinTokenIssued { token: text, expires_at, command })
@@ -364,7 +365,7 @@ impl ControlPlane for RestService {
         }
         if let Some(gateway) = &request.gateway {
             let text = format!("gateway `{gateway}` of {} does not answer", request.from_cluster);
-            return Err(Problem::new(Code::AgentSilent, text));
+            return Err(Problem::new(Code::GatewaySilent, text));
         }
         let state = self.0.store.read();
         let (entries, _) = compile(&state, &request.from_cluster);

@@ -11,6 +11,7 @@ use rialto_types::service::ServiceStatus;
 use rialto_wire::identity::Fingerprint;
 
 use super::Service;
+use crate::authority;
 use crate::members::Gathered;
 use crate::raft;
 
@@ -85,11 +86,10 @@ impl Service {
         let state = self.store.read();
         let view = state.cluster(&name)?;
         let domain = trust_domain(&name);
-        let anchor = self.authority.open_issuer(&domain, view.issuer).ok();
+        let anchor = authority::anchor(&domain, view.issuer).ok();
         Some(ClusterStatus {
             trust_domain: domain,
-            anchor_fingerprint: anchor
-                .map(|anchor| Fingerprint::of(anchor.certificate()).to_string()),
+            anchor_fingerprint: anchor.map(|anchor| Fingerprint::of(&anchor).to_string()),
             agent: gathered.merged.agent(&name),
             gateways: view.gateways.to_vec(),
             subscribers: gathered.merged.subscribers_of(&name).cloned().collect(),

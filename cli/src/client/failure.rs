@@ -109,14 +109,16 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(problem) => Self::from(*problem),
-            Error::Unreachable { ref source, .. } if is_usage(source) => Self::usage(chain(source)),
+            Error::Unreachable { ref source, .. } if is_usage(source) => {
+                Self::usage(Chain(source).to_string())
+            }
             Error::Unreachable { ref source, .. } => {
                 let mut failure = Self::new(Exit::Unreachable, error.to_string());
-                failure.details.push(("cause", chain(source)));
+                failure.details.push(("cause", Chain(source).to_string()));
                 failure
             }
             Error::Timeout { .. } | Error::Foreign { .. } => {
-                Self::new(Exit::Unreachable, chain(&error))
+                Self::new(Exit::Unreachable, Chain(&error).to_string())
             }
         }
     }
@@ -124,7 +126,7 @@ impl From<Error> for Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        Self::usage(chain(&error))
+        Self::usage(Chain(&error).to_string())
     }
 }
 
@@ -144,11 +146,6 @@ fn exit_of(code: Code) -> Exit {
         409 | 412 => Exit::Conflict,
         _ => Exit::Failed,
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    Chain(error).to_string()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use rialto_types::api::WatchEvent;
+use rialto_types::limits;
 
 /// The events of one watch.
 #[derive(Debug)]
@@ -10,9 +11,6 @@ pub struct Events {
     body: Incoming,
     buffer: Vec<u8>,
 }
-
-/// One event larger than this ends the watch: no object of the API is as large.
-const EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Events {
     pub(super) fn new(body: Incoming) -> Self {
@@ -28,7 +26,7 @@ impl Events {
                     return Some(event);
                 }
             }
-            if self.buffer.len() > EVENT_BYTES_MAX {
+            if self.buffer.len() > limits::REST_EVENT_BYTES_MAX {
                 return None;
             }
             let frame = self.body.frame().await?.ok()?;

@@ -1,11 +1,12 @@
 //! The only conversions between protobuf messages and the types.
 
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_types::snapshot::Entry as SnapshotEntry;
 use rialto_types::{id, local};
 
 use super::{Entry, Revision, TablePosition};
 use crate::digest::sha256;
+use crate::transport;
 
 /// Why a received message is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub fn problem_status(problem: &Problem) -> tonic::Status {
 
 /// The problem in a gRPC status, or what comes nearest.
 pub fn status_problem(status: &tonic::Status) -> Problem {
+    if let Some(error) = transport::Error::find(status) {
+        return Problem::new(Code::MemberUnreachable, Chain(error).to_string());
+    }
     serde_json::from_slice(status.details()).unwrap_or_else(|_| {
         let code = match status.code() {
             tonic::Code::Unavailable => Code::MemberUnreachable,

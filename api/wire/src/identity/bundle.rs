@@ -9,13 +9,8 @@ use rialto_types::limits;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
 
 use super::{Fingerprint, file, peer, pem};
-
-/// Bytes of a bundle file: `CLUSTERS_MAX` domains of a few anchors of 800 bytes each.
-const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Why a certificate cannot be an anchor.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +48,17 @@ pub struct Anchor {
     root: RootCertStore,
 }
 
+/// Everything else is read from the certificate.
+impl PartialEq for Anchor {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
 impl Anchor {
     pub fn parse(der: &[u8]) -> Result<Self, Error> {
         let malformed = |what| Error::Malformed { what };
-        let (rest, x509) =
-            X509Certificate::from_der(der).map_err(|_| malformed("it cannot be decoded"))?;
-        if !rest.is_empty() {
-            return Err(malformed("bytes follow it"));
-        }
+        let x509 = peer::decode(der).map_err(malformed)?;
         let extension = |_| malformed("an extension is broken or there twice");
         let is_ca = x509.basic_constraints().map_err(extension)?.is_some_and(|it| it.value.ca);
         let signs = x509.key_usage().map_err(extension)?.is_some_and(|it| it.value.key_cert_sign());
@@ -101,7 +99,7 @@ impl Anchor {
 
 /// Trust domain → its anchors. Domains are never pooled: a peer's certificate is checked against
 /// the anchors of the one domain that it names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TrustBundle {
     anchors: BTreeMap<TrustDomain, Vec<Arc<Anchor>>>,
 }
@@ -153,7 +151,8 @@ impl TrustBundle {
 
     /// Reads what [`TrustBundle::store`] wrote; each anchor names its domain itself.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let bytes = file::read_private(path, FILE_BYTES_MAX).map_err(Error::File)?;
+        let bytes = file::read_private(path, limits::BUNDLE_FILE_BYTES_MAX);
+        let bytes = bytes.map_err(Error::File)?;
         let mut bundle = Self::default();
         for der in CertificateDer::pem_slice_iter(&bytes) {
             let der = der.map_err(|_| Error::Pem { path: path.to_owned() })?;

@@ -138,11 +138,7 @@ impl Leaf {
     /// X.509-SVID section 4 and 5: one URI name, not an issuer, usages.
     fn parse(der: &[u8]) -> Result<Self, Error> {
         let malformed = |what| Error::Malformed { what };
-        let (rest, x509) =
-            X509Certificate::from_der(der).map_err(|_| malformed("it cannot be decoded"))?;
-        if !rest.is_empty() {
-            return Err(malformed("bytes follow it"));
-        }
+        let x509 = decode(der).map_err(malformed)?;
         let extension = |_| malformed("an extension is broken or there twice");
         let uris = uri_names(&x509).map_err(extension)?;
         let [uri] = uris[..] else { return Err(Error::UriNames { count: uris.len() }) };
@@ -163,6 +159,15 @@ impl Leaf {
         }
         let (not_before, not_after) = validity(&x509);
         Ok(Self { id, not_before, not_after })
+    }
+}
+
+/// One certificate and nothing behind it; else what is wrong with the bytes.
+pub(super) fn decode(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
+    match X509Certificate::from_der(der) {
+        Ok(([], x509)) => Ok(x509),
+        Ok(_) => Err("bytes follow it"),
+        Err(_) => Err("it cannot be decoded"),
     }
 }
 

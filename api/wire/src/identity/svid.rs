@@ -11,9 +11,6 @@ use rustls::sign::CertifiedKey;
 
 use super::{file, peer, pem, tls};
 
-/// Bytes of an SVID file: two certificates and a key are under 3 KiB.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
-
 /// Why a certificate and key cannot be used as ours.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -95,7 +92,7 @@ impl Svid {
 
     /// Reads what [`Svid::store`] wrote.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let bytes = file::read_private(path, FILE_BYTES_MAX).map_err(Error::File)?;
+        let bytes = file::read_private(path, limits::SVID_FILE_BYTES_MAX).map_err(Error::File)?;
         let malformed = || Error::Pem { path: path.to_owned() };
         let key = PrivatePkcs8KeyDer::from_pem_slice(&bytes).map_err(|_| malformed())?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();

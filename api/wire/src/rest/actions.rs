@@ -12,7 +12,7 @@ use rialto_types::cluster::JoinTokenRequest;
 use rialto_types::command;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Revision, ServiceName};
-use rialto_types::traffic;
+use rialto_types::{limits, traffic};
 
 use super::ControlPlane;
 use super::answer::{self, Caller, Refused};
@@ -94,7 +94,8 @@ pub(super) async fn history<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
     Checked(query): Checked<HistoryQuery>,
 ) -> Answered {
-    let history = control_plane.history(query.limit.unwrap_or(50)).await?;
+    let history =
+        control_plane.history(query.limit.unwrap_or(limits::REST_HISTORY_DEFAULT)).await?;
     Ok(Json(history).into_response())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use prost::Message;
-use rialto_types::error::{Code, Problem};
+use rialto_types::error::{Chain, Code, Problem};
 use rialto_types::id::Revision;
 use rialto_types::limits;
 use tokio::sync::{mpsc, watch};
@@ -220,6 +220,7 @@ impl<R: Receiver> Session<'_, R> {
         let disk = self.disk.clone();
         let stored = tokio::task::spawn_blocking(move || disk.store(&document)).await;
         if let Ok(Err(error)) = stored {
+            let error = Chain(&error);
             tracing::warn!(%error, "the snapshot is in service but could not be kept on disk");
         }
         self.state.send_modify(|state| {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use prost::Message;
+use rialto_types::error::Chain;
 use rialto_types::limits;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -152,6 +153,7 @@ impl<R: Receiver> Session<'_, R> {
         let (disk, document) = (self.disk.clone(), table.encode_to_vec());
         let stored = tokio::task::spawn_blocking(move || disk.store(&document)).await;
         if let Ok(Err(error)) = stored {
+            let error = Chain(&error);
             tracing::warn!(%error, "the local table is in service but could not be kept on disk");
         }
         let ack = TablePosition { epoch: offered.0, revision: offered.1 };

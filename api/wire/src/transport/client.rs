@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use rialto_types::error::Chain;
 use rialto_types::limits;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -20,7 +21,7 @@ use tracing::debug;
 
 use super::ALPN;
 use crate::identity::tls::{SERVER_NAME, pinned_client_config};
-use crate::identity::{Expected, Fingerprint, Identity};
+use crate::identity::{Expected, Fingerprint, Identity, peer};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +32,26 @@ pub enum Error {
     Connect { address: String, source: io::Error },
     #[error("the TLS handshake with `{address}` failed")]
     Handshake { address: String, source: io::Error },
+    #[error("who answers at `{address}` is not believed")]
+    Distrusted { address: String, source: peer::Error },
     #[error("`{address}` does not speak HTTP/2")]
     Protocol { address: String },
     #[error("`{address}` did not answer in {within:?}")]
     Timeout { address: String, within: Duration },
+}
+
+impl Error {
+    /// The failure to connect behind another error, if it is one: then nothing was sent.
+    pub fn find<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
 }
 
 /// A channel to whichever of `addresses` (`HOST:PORT`) answers first in turn and proves to be
@@ -110,7 +127,7 @@ impl Dialer {
                     return Ok(stream);
                 }
                 Err(error) => {
-                    debug!(%error, "an attempt to connect failed");
+                    debug!(error = %Chain(&error), "an attempt to connect failed");
                     last = error;
                 }
             }
@@ -123,11 +140,14 @@ impl Dialer {
         let stream = TcpStream::connect(address).await.map_err(connect)?;
         stream.set_nodelay(true).map_err(connect)?;
         let name = ServerName::try_from(SERVER_NAME).expect("a DNS name");
-        let stream = self
-            .connector
-            .connect(name, stream)
-            .await
-            .map_err(|source| Error::Handshake { address: address.to_owned(), source })?;
+        let handshake = self.connector.connect(name, stream).await;
+        let stream = handshake.map_err(|source| {
+            let address = address.to_owned();
+            match peer::Error::find(&source) {
+                Some(source) => Error::Distrusted { address, source },
+                None => Error::Handshake { address, source },
+            }
+        })?;
         if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(Error::Protocol { address: address.to_owned() });
         }

@@ -99,7 +99,7 @@ impl Cluster {
     pub(super) fn start(&mut self, member: u64, start: Start) -> Result<(), StartError> {
         let disk = self.disks.entry(member).or_default().clone();
         let words = Words::default();
-        let mut options = Options::new(id(member), start, PathBuf::new());
+        let mut options = Options::new(id(member), start);
         // Each its own, certain timeout: elections have one winner, and runs repeat.
         let election = 10 + 3 * member as usize;
         options.timing = Timing { election_ticks: election..election + 1, ..Timing::default() };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rialto_types::limits::RAFT_COMMAND_BYTES_MAX;
 
+use super::super::disk::Folder;
 use super::super::disk::memory::MemoryDisk;
 use super::super::transport::NoPeers;
 use super::super::{Error, Failure, Options, Raft, Role, Start, Timing};
@@ -47,13 +48,13 @@ async fn a_command_too_large_is_refused_by_size() {
 async fn a_failed_flush_is_reported_once_and_nothing_is_answered() {
     let disk = MemoryDisk::default();
     let (failed, failure) = tokio::sync::oneshot::channel();
-    let options = options(Path::new(""), Start::Bootstrap);
+    let options = options(Start::Bootstrap);
     let on_failure = |failure| {
         // The test may be over.
         let _ = failed.send(failure);
     };
     let raft =
-        Raft::start_on(Box::new(disk.clone()), options, Words::default(), |_| NoPeers, on_failure)
+        Raft::start(Box::new(disk.clone()), options, Words::default(), |_| NoPeers, on_failure)
             .expect("an empty disk");
     raft.propose(Bytes::from("one")).await.expect("a leader");
     disk.fail_syncs();
@@ -63,12 +64,13 @@ async fn a_failed_flush_is_reported_once_and_nothing_is_answered() {
 
 fn start(folder: &Path, start: Start) -> Raft {
     let on_failure = |failure| panic!("{failure}");
-    Raft::start(options(folder, start), Words::default(), |_| NoPeers, on_failure)
-        .expect("a folder of our own")
+    let disk = Box::new(Folder::open(folder).expect("a folder of our own"));
+    Raft::start(disk, options(start), Words::default(), |_| NoPeers, on_failure)
+        .expect("a good log, or none")
 }
 
-fn options(folder: &Path, start: Start) -> Options {
-    let mut options = Options::new(id(1), start, folder.to_owned());
+fn options(start: Start) -> Options {
+    let mut options = Options::new(id(1), start);
     options.timing = Timing { tick: Duration::from_millis(5), ..Timing::default() };
     options
 }

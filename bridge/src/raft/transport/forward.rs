@@ -1,6 +1,5 @@
 //! Changes from any member: tried here, else sent to the leader, until one of them knows the end.
 
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use rialto_types::limits::RAFT_LEADER_RETRY_DELAY;
 use rialto_wire::grpc::raft_client::RaftClient;
 use rialto_wire::grpc::raft_request::Request;
 use rialto_wire::grpc::{RaftPromotion, RaftReply, RaftRequest};
+use rialto_wire::transport;
 
 use super::super::{Applied, Error, MemberId, MembershipError, Raft};
 use super::client::Dial;
@@ -146,12 +146,5 @@ async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T
 
 /// A failure to connect, as against a connection that broke with the request on its way.
 fn never_sent(status: &tonic::Status) -> bool {
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        if error.is::<rialto_wire::transport::Error>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    transport::Error::find(status).is_some()
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use super::super::disk::Folder;
 use super::super::tests::cluster::{Words, id};
 use super::super::{Applied, Error, MembershipError, Options, Raft, Start, Timing};
 use super::client::{Dial, GrpcPeers};
@@ -71,9 +72,11 @@ async fn only_members_may_call() {
 #[tokio::test]
 async fn a_full_queue_drops_and_says_so() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut options = Options::new(id(1), Start::Bootstrap, folder.path().to_owned());
+    let mut options = Options::new(id(1), Start::Bootstrap);
     options.timing = Timing { tick: Duration::from_millis(20), ..Timing::default() };
-    let raft = Raft::start(options, Words::default(), |_| NoPeers, |failure| panic!("{failure}"))
+    let disk = Box::new(Folder::open(folder.path()).expect("a folder of our own"));
+    let on_failure = |failure| panic!("{failure}");
+    let raft = Raft::start(disk, options, Words::default(), |_| NoPeers, on_failure)
         .expect("an empty folder");
     let peers = GrpcPeers::new(raft.clone(), Arc::new(|_| None));
     // The peer's task has not had its turn yet.
@@ -117,8 +120,9 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path, member: u64, start: Start) -> Running {
-        let data = folder.join(format!("member-{member}"));
-        let mut options = Options::new(id(member), start, data);
+        let disk = Folder::open(&folder.join(format!("member-{member}")));
+        let disk = Box::new(disk.expect("a folder of our own"));
+        let mut options = Options::new(id(member), start);
         options.timing = Timing {
             tick: Duration::from_millis(20),
             // A busy machine must not fail the test.
@@ -130,7 +134,7 @@ impl Running {
             Arc::new(move |to| Some(connect_local(socket(&sockets, member, to.get()))));
         let words = Words::default();
         let peers = |raft: &Raft| GrpcPeers::new(raft.clone(), dial.clone());
-        let raft = Raft::start(options, words.clone(), peers, |failure| panic!("{failure}"))
+        let raft = Raft::start(disk, options, words.clone(), peers, |failure| panic!("{failure}"))
             .expect("an empty folder");
         let shutdown = CancellationToken::new();
         let servers = TaskTracker::new();
