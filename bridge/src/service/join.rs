@@ -6,7 +6,8 @@ use rialto_core::state::command::{Action, RedeemToken};
 use rialto_core::state::trust::{Issuer, Member};
 use rialto_types::cluster::{JoinTokenSpec, bridge_trust_domain, trust_domain};
 use rialto_types::error::{Code, Problem};
-use rialto_types::id::{ClusterName, InstanceId, ResourceName, Role, SpiffeId};
+use rialto_types::id::{ClusterName, InstanceId, ResourceName, Role, SpiffeId, TrustDomain};
+use rialto_types::limits;
 use rialto_wire::grpc::join_server::Join;
 use rialto_wire::grpc::{
     Anchor, Credentials, IssueRequest, MemberAddress, MemberSecrets, RedeemRequest, problem_status,
@@ -15,8 +16,11 @@ use rialto_wire::identity::now;
 use rialto_wire::transport::PeerIdentity;
 use tonic::{Request, Response, Status};
 
-use super::{Answer, Service, cluster_of, membership_problem, unexpected};
-use crate::authority::Secret;
+use super::{
+    Answer, Service, authority_problem, cluster_of, membership_problem, not_bootstrapped,
+    unexpected,
+};
+use crate::authority::{self, Secret};
 use crate::raft::MemberId;
 use crate::store::Outcome;
 
@@ -65,12 +69,27 @@ impl Service {
         Ok(credentials)
     }
 
+    /// Enters the new member under the next free id. Another one that joins in the same moment may
+    /// take it first; ids are never shared, so the one after is tried.
+    async fn reserve_raft_id(&self, name: InstanceId, address: String) -> Answer<u64> {
+        let mut last = None;
+        for _ in 0..limits::MEMBERS_MAX {
+            let ids = self.members.all().into_iter().map(|known| known.raft_id);
+            let raft_id = ids.max().unwrap_or(0).max(last.unwrap_or(0)) + 1;
+            let member = Member { raft_id, name: name.clone(), address: address.clone() };
+            let actor = format!("member:{name}");
+            match self.commit(actor, None, Action::PutMember(member)).await {
+                Ok(_) => return Ok(raft_id),
+                Err(problem) if problem.code == Code::Conflict => last = Some(raft_id),
+                Err(problem) => return Err(problem),
+            }
+        }
+        let text = format!("other members took every id that was tried for `{name}`");
+        Err(Problem::new(Code::Conflict, text).with_hint("join again with a new token"))
+    }
+
     async fn add_member(&self, name: InstanceId, address: String) -> Answer<MemberSecrets> {
-        let ids = self.members.all().into_iter().map(|known| known.raft_id);
-        let raft_id = ids.max().unwrap_or(0) + 1;
-        let member = Member { raft_id, name: name.clone(), address };
-        let actor = format!("member:{name}");
-        self.commit(actor, None, Action::PutMember(member)).await?;
+        let raft_id = self.reserve_raft_id(name, address).await?;
         let id = MemberId::new(raft_id)
             .ok_or_else(|| Problem::new(Code::Internal, "a member id of zero"))?;
         let added = self.forward.add_learner(id).await;
@@ -126,14 +145,8 @@ impl Service {
     pub(crate) fn certify(&self, id: &SpiffeId, csr: &[u8]) -> Answer<Credentials> {
         let cluster = cluster_of(id);
         let issuer = self.issuer(cluster.as_ref())?;
-        let chain = self.authority.certify(csr, id, &issuer, now()).map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            let detail = match cause {
-                Some(cause) => format!("{error}: {cause}"),
-                None => error.to_string(),
-            };
-            Problem::new(error.code(), detail).with_subject(id)
-        })?;
+        let chain = self.authority.certify(csr, id, &issuer, now());
+        let chain = chain.map_err(|error| authority_problem(&error).with_subject(id))?;
         Ok(Credentials {
             spiffe_id: id.to_string(),
             chain: chain.into_iter().map(Into::into).collect(),
@@ -151,7 +164,7 @@ impl Service {
         };
         issuer.ok_or_else(|| match cluster {
             Some(name) => Problem::new(Code::ClusterUnknown, format!("no cluster `{name}`")),
-            None => Problem::new(Code::NoLeader, "the federation is not bootstrapped yet"),
+            None => not_bootstrapped(),
         })
     }
 
@@ -159,12 +172,9 @@ impl Service {
     /// clusters' anchors from their snapshot; members believe everybody.
     fn anchors(&self, cluster: Option<&ClusterName>) -> Answer<Vec<Anchor>> {
         let state = self.store.read();
-        let decode = |domain: &rialto_types::id::TrustDomain, issuer: &Issuer| -> Answer<Anchor> {
-            let issuer = self
-                .authority
-                .open_issuer(domain, issuer)
-                .map_err(|error| Problem::new(error.code(), error.to_string()))?;
-            let certificate = issuer.certificate().to_vec().into();
+        let decode = |domain: &TrustDomain, issuer: &Issuer| -> Answer<Anchor> {
+            let anchor = authority::anchor(domain, issuer);
+            let certificate = anchor.map_err(|error| authority_problem(&error))?.into();
             Ok(Anchor { trust_domain: domain.to_string(), certificate })
         };
         let mut anchors = Vec::new();

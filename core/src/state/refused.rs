@@ -55,6 +55,8 @@ pub enum Refused {
     RevisionUnknown { revision: Revision, newest: Revision },
     #[error("member {name} has the Raft id {held}, not {stated}")]
     MemberTaken { name: InstanceId, stated: u64, held: u64 },
+    #[error("the Raft id {raft_id} belongs to member {held}, so that member {name} cannot have it")]
+    RaftIdTaken { name: InstanceId, raft_id: u64, held: InstanceId },
     #[error("the control plane has {max} members, and no more are allowed")]
     MembersMax { max: usize },
     #[error("the reason is {count} bytes long, at most {} are kept", limits::REASON_BYTES_MAX)]
@@ -67,11 +69,12 @@ fn or_none(revision: &Option<Revision>) -> String {
     revision.map_or_else(|| "no object".into(), |revision| revision.to_string())
 }
 
-/// Enough names to act on, too few to flood a log.
-fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
+/// The first names of a list, and how many more there are.
+pub(super) fn some_of<T: ToString>(names: &[T]) -> String {
+    let shown: Vec<String> =
+        names.iter().take(limits::NAMES_SHOWN_MAX).map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    match names.len().saturating_sub(limits::NAMES_SHOWN_MAX) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -82,7 +85,7 @@ impl Refused {
         match self {
             Refused::NotFound { .. } => Code::NotFound,
             Refused::BootstrappedBefore | Refused::AlreadyExists { .. } => Code::AlreadyExists,
-            Refused::Changed { .. } => Code::Conflict,
+            Refused::Changed { .. } | Refused::RaftIdTaken { .. } => Code::Conflict,
             Refused::NotOwner { .. } => Code::NotOwner,
             Refused::ReadOnly { .. } => Code::ReadOnly,
             Refused::InUse { .. } => Code::InUse,
@@ -130,7 +133,9 @@ impl Refused {
             Refused::TokenUnknown { name }
             | Refused::TokenUsed { name, .. }
             | Refused::TokenExpired { name, .. } => Some(format!("JoinToken {name}")),
-            Refused::MemberTaken { name, .. } => Some(format!("member {name}")),
+            Refused::MemberTaken { name, .. } | Refused::RaftIdTaken { name, .. } => {
+                Some(format!("member {name}"))
+            }
             Refused::Shift { parent, .. } => Some(format!("Service {parent}")),
             Refused::BootstrappedBefore
             | Refused::Quota { .. }
@@ -185,6 +190,7 @@ impl Refused {
                 "`rialto history` lists the revisions that are kept"
             }
             Refused::MemberTaken { .. } => "give the new member another name",
+            Refused::RaftIdTaken { .. } => "take the next id; the bridge does so by itself",
             Refused::MembersMax { .. } => "grow by gateways and agents, not by members",
             Refused::ReasonTooLong { .. } => "say it shorter, and link to the rest",
             Refused::Shift { hint, .. } => hint,

@@ -8,6 +8,7 @@ use rialto_types::limits;
 use rialto_types::report::{ReportChange, ReportedService};
 
 use super::cluster::{Held, Record};
+use super::refused::some_of;
 use super::{At, Done, Effect, Refused, State, cluster_key, service_key};
 
 /// A report with its base resolved: what is new or differs, and what goes.
@@ -216,19 +217,13 @@ fn invalid(cluster: &ClusterName, subject: &str, field: &str, reason: String) ->
 }
 
 fn summary(cluster: &ClusterName, upserted: &[ServiceName], removed: &[ServiceName]) -> String {
-    const SHOWN: usize = 5;
-    let list = |services: &[ServiceName]| {
-        let shown = services.iter().take(SHOWN).map(ServiceName::to_string);
-        let shown = shown.collect::<Vec<_>>().join(", ");
-        let more = services.len().saturating_sub(SHOWN);
-        if more == 0 { shown } else { format!("{shown} and {more} more") }
-    };
     match (upserted.is_empty(), removed.is_empty()) {
         (true, true) => format!("cluster {cluster} reported its gateways or namespaces"),
-        (false, true) => format!("cluster {cluster} reported {}", list(upserted)),
-        (true, false) => format!("cluster {cluster} gave up {}", list(removed)),
+        (false, true) => format!("cluster {cluster} reported {}", some_of(upserted)),
+        (true, false) => format!("cluster {cluster} gave up {}", some_of(removed)),
         (false, false) => {
-            format!("cluster {cluster} reported {} and gave up {}", list(upserted), list(removed))
+            let (upserted, removed) = (some_of(upserted), some_of(removed));
+            format!("cluster {cluster} reported {upserted} and gave up {removed}")
         }
     }
 }

@@ -116,8 +116,16 @@ impl State {
             let (stated, held) = (member.raft_id, held.raft_id);
             return Err(Refused::MemberTaken { name: member.name, stated, held });
         }
-        if self.members.get(&member.raft_id) == Some(&member) {
-            return Ok(Effect::new(Done::Accepted, String::new()));
+        match self.members.get(&member.raft_id) {
+            Some(held) if *held == member => {
+                return Ok(Effect::new(Done::Accepted, String::new()));
+            }
+            // Two that join in one moment want the same id; the second one must not take it over.
+            Some(held) if held.name != member.name => {
+                let Member { raft_id, name, .. } = member;
+                return Err(Refused::RaftIdTaken { name, raft_id, held: held.name.clone() });
+            }
+            Some(_) | None => {}
         }
         let is_new = !self.members.contains_key(&member.raft_id);
         if is_new && self.members.len() >= limits::MEMBERS_MAX {
