@@ -79,7 +79,10 @@ fn list(printer: &Printer) -> Result<(), Failure> {
     for code in Code::ALL {
         table.row(vec![code.to_string(), code.status().to_string(), code.title().to_string()]);
     }
-    printer.value(&values, |_| table.render())
+    printer.value(&values, |_| match printer.format {
+        Format::Name => Code::ALL.iter().map(|code| format!("{code}\n")).collect(),
+        Format::Table | Format::Wide | Format::Json | Format::Yaml => table.render(),
+    })
 }
 
 fn value(code: Code) -> serde_json::Value {

@@ -13,7 +13,7 @@ mod serve;
 
 /// Multi-cluster service federation: call any service in any cluster by its name.
 #[derive(Debug, Parser)]
-#[command(name = "rialto", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "rialto", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,3 +39,6 @@ fn main() -> ExitCode {
         Command::Tool(tool) => generate::run(&tool),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ mod services;
 /// Find what is wrong, and say what to do about it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// End with 8 if there are warnings, and nothing worse
+    /// End with exit code 8 if there are warnings, and nothing worse
     #[arg(long, value_enum, value_name = "LEVEL")]
     fail_on: Option<FailOn>,
     #[command(flatten)]

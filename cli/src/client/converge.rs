@@ -4,15 +4,13 @@ use std::time::{Duration, Instant};
 
 use rialto_types::api::Convergence;
 use rialto_types::cluster::{ContactState, SubscriberStatus};
-use rialto_types::duration;
 use rialto_types::id::Revision;
+use rialto_types::{duration, limits};
 use rialto_wire::client::Client;
+use serde::Serialize;
 
 use super::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer, Style};
-
-/// Between two looks: below what a person notices, far above what a look costs.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Wait {
@@ -57,7 +55,7 @@ impl Wait {
                 let took = print::age(began.elapsed());
                 print::progress(&format!("live on {acked} of {total} after {took}"));
             }
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            tokio::time::sleep(limits::WAIT_LOOK_INTERVAL).await;
         };
         if printer.watched {
             print::progress("");
@@ -66,6 +64,42 @@ impl Wait {
         let subscribers = client.status().await.map_or_else(|_| vec![], |s| s.subscribers);
         let acked = subscribers.into_iter().filter(|s| s.acked >= Some(revision)).collect();
         Ok(Some(Waited { convergence, acked, took: began.elapsed() }))
+    }
+}
+
+/// What a change answered and, for programs, who serves it.
+#[derive(Debug, Serialize)]
+struct Concluded<'a, T> {
+    #[serde(flatten)]
+    answer: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    convergence: Option<&'a Convergence>,
+}
+
+/// Ends a verb that made one change: says what it did, waits if asked to, says who serves it.
+/// Without a revision nothing was changed.
+pub(crate) async fn conclude<T: Serialize>(
+    client: &Client,
+    printer: &Printer,
+    wait: &Wait,
+    (answer, revision): (&T, Option<Revision>),
+    text: String,
+) -> Result<Exit, Failure> {
+    let is_for_programs = matches!(printer.format, Format::Json | Format::Yaml);
+    if !is_for_programs {
+        printer.data(&text)?;
+    }
+    let waited = match revision {
+        Some(revision) => wait.until_served(client, revision, printer).await?,
+        None => None,
+    };
+    if is_for_programs {
+        let convergence = waited.as_ref().map(|waited| &waited.convergence);
+        printer.value(&Concluded { answer, convergence }, |_| String::new())?;
+    }
+    match waited {
+        Some(waited) => waited.report(printer),
+        None => Ok(Exit::Done),
     }
 }
 

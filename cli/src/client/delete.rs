@@ -21,6 +21,7 @@ pub(crate) struct Arguments {
     /// Names, or NAMESPACE/NAME
     #[arg(value_name = "NAME", required_unless_present = "files")]
     names: Vec<String>,
+    /// The namespace of the names, instead of NAMESPACE/
     #[arg(short, long)]
     namespace: Option<Namespace>,
     /// Delete what these files name; may be repeated

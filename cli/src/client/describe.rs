@@ -1,19 +1,21 @@
 //! `describe`: one object with all that concerns it.
 
-use rialto_types::api::History;
+use rialto_types::api::{Change, HistoryEntry};
 use rialto_types::cluster::{ClusterStatus, SubscriberStatus};
 use rialto_types::id::Namespace;
+use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind};
 use rialto_types::service::ServiceStatus;
 use rialto_wire::client::Client;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::connect::Connection;
 use super::failure::{Exit, Failure};
 use super::get::columns::{self, contact, endpoint_count};
 use super::get::now;
-use super::{converge, target};
-use crate::print::{self, Format, Printer, Style, Table};
+use super::{Output, converge, target};
+use crate::print::{self, Format, Style, Table};
 
 /// Show one object with all that concerns it: state, related objects, last changes
 #[derive(Debug, clap::Args)]
@@ -23,28 +25,51 @@ pub(crate) struct Arguments {
     kind: Kind,
     /// The object's name, or NAMESPACE/NAME
     name: String,
+    /// The object's namespace, instead of NAMESPACE/
     #[arg(short, long)]
     namespace: Option<Namespace>,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     connection: Connection,
 }
 
-/// How many of an object's changes are shown, and among how many they are looked for.
-const CHANGES_SHOWN_MAX: usize = 5;
-const HISTORY_LOOK_BACK: usize = 200;
+/// An object and all that concerns it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Described {
+    object: Document,
+    /// Routes and policies that name the service.
+    related: Vec<Document>,
+    /// The object's last changes, newest first.
+    changes: Vec<HistoryEntry>,
+}
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let key = target::key(arguments.kind, arguments.namespace.as_ref(), &arguments.name)?;
-    let client = arguments.connection.client()?;
-    let printer = Printer::new(Format::Table);
-    let document = client.get(&key).await?;
-    let mut text = head(&key, &document, printer.style)?;
+    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let object = client.get(&key).await?;
+    let related = if key.kind == Kind::Service { related(&client, &key).await? } else { vec![] };
+    let changes = last_changes(&client, &key).await?;
+    let described = Described { object, related, changes };
+    let text = match printer.format {
+        Format::Table | Format::Wide => render(&key, &described, printer.style)?,
+        Format::Name => format!("{}\n", target::name(&described.object)),
+        Format::Json | Format::Yaml => String::new(),
+    };
+    printer.value(&described, |_| text)?;
+    Ok(Exit::Done)
+}
+
+fn render(key: &Key, described: &Described, style: Style) -> Result<String, Failure> {
+    let Described { object, related, changes } = described;
+    let mut text = head(key, object, style)?;
     match key.kind {
         Kind::Service => {
-            text.push_str(&service(&document, printer.style));
-            text.push_str(&related(&client, &key, printer.style).await?);
+            text.push_str(&service(object, style));
+            text.push_str(&routes_and_policies(related, style));
         }
-        Kind::Cluster => text.push_str(&cluster(&document, printer.style)),
+        Kind::Cluster => text.push_str(&cluster(object, style)),
         Kind::JoinToken
         | Kind::Workspace
         | Kind::ServiceExport
@@ -53,10 +78,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         | Kind::FailoverPolicy
         | Kind::AccessPolicy => {}
     }
-    let history = client.history(HISTORY_LOOK_BACK).await?;
-    text.push_str(&last_changes(&key, &history, printer.style));
-    printer.data(&text)?;
-    Ok(Exit::Done)
+    text.push_str(&history(changes, style));
+    Ok(text)
 }
 
 fn head(key: &Key, document: &Document, style: Style) -> Result<String, Failure> {
@@ -122,19 +145,23 @@ fn service(document: &Document, style: Style) -> String {
 }
 
 /// Routes and policies that name the service.
-async fn related(client: &Client, key: &Key, style: Style) -> Result<String, Failure> {
+async fn related(client: &Client, key: &Key) -> Result<Vec<Document>, Failure> {
     let kinds = [Kind::HttpRoute, Kind::TcpRoute, Kind::FailoverPolicy, Kind::AccessPolicy];
-    let mut text = String::new();
+    let mut related = Vec::new();
     for kind in kinds {
         let list = client.list(kind, key.namespace.as_ref()).await?;
-        for item in list.items.iter().filter(|item| names_service(&item.spec, key)) {
-            text.push_str(&format!("  {kind} {}\n", item.metadata.name));
-        }
+        related.extend(list.items.into_iter().filter(|item| names_service(&item.spec, key)));
     }
+    Ok(related)
+}
+
+fn routes_and_policies(related: &[Document], style: Style) -> String {
+    let lines = related.iter().map(|item| format!("  {} {}\n", item.kind, item.metadata.name));
+    let mut text: String = lines.collect();
     if text.is_empty() {
         text.push_str("  none: every caller may call it, local endpoints first\n");
     }
-    Ok(format!("\n{}\n{text}", style.heading("routes and policies")))
+    format!("\n{}\n{text}", style.heading("routes and policies"))
 }
 
 fn names_service(spec: &Value, key: &Key) -> bool {
@@ -174,17 +201,21 @@ fn subscribers(subscribers: &[SubscriberStatus]) -> String {
     lines.collect()
 }
 
-fn last_changes(key: &Key, history: &History, style: Style) -> String {
-    let touches = |changes: &[rialto_types::api::Change]| changes.iter().any(|c| c.key == *key);
-    let entries = history.items.iter().filter(|entry| touches(&entry.changes));
-    let mut text = String::new();
-    for entry in entries.take(CHANGES_SHOWN_MAX) {
+async fn last_changes(client: &Client, key: &Key) -> Result<Vec<HistoryEntry>, Failure> {
+    let history = client.history(limits::DESCRIBE_LOOK_BACK_MAX).await?;
+    let touches = |changes: &[Change]| changes.iter().any(|change| change.key == *key);
+    let entries = history.items.into_iter().filter(|entry| touches(&entry.changes));
+    Ok(entries.take(limits::DESCRIBE_CHANGES_MAX).collect())
+}
+
+fn history(changes: &[HistoryEntry], style: Style) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let lines = changes.iter().map(|entry| {
+        let HistoryEntry { revision, time, actor, summary, .. } = entry;
         let reason = entry.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let (revision, time, actor) = (entry.revision, entry.time, &entry.actor);
-        text.push_str(&format!("  {revision}  {time}  {actor}  {}{reason}\n", entry.summary));
-    }
-    if text.is_empty() {
-        return text;
-    }
-    format!("\n{}\n{text}", style.heading("last changes"))
+        format!("  {revision}  {time}  {actor}  {summary}{reason}\n")
+    });
+    format!("\n{}\n{}", style.heading("last changes"), lines.collect::<String>())
 }

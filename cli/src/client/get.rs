@@ -90,7 +90,7 @@ fn documents(list: &List) -> Result<String, Failure> {
 /// The items as text, and the same without headings.
 fn rows(kind: Kind, items: &[Document], printer: &Printer) -> (String, String) {
     if printer.format == Format::Name {
-        let names: String = items.iter().map(|item| format!("{}\n", name(item))).collect();
+        let names: String = items.iter().map(|item| format!("{}\n", target::name(item))).collect();
         return (names.clone(), names);
     }
     let columns = columns::of(kind, printer.format == Format::Wide);
@@ -101,14 +101,6 @@ fn rows(kind: Kind, items: &[Document], printer: &Printer) -> (String, String) {
         table.row(columns.iter().map(|column| (column.cell)(item, now)).collect());
     }
     (table.render(), table.rows())
-}
-
-/// `NAMESPACE/NAME`, as every verb takes it.
-fn name(document: &Document) -> String {
-    match &document.metadata.namespace {
-        Some(namespace) => format!("{namespace}/{}", document.metadata.name),
-        None => document.metadata.name.to_string(),
-    }
 }
 
 pub(super) fn now() -> Timestamp {

@@ -2,6 +2,7 @@
 
 use rialto_types::api::{History, HistoryEntry};
 use rialto_types::id::Revision;
+use rialto_types::limits;
 
 use super::Output;
 use super::connect::Connection;
@@ -26,13 +27,11 @@ pub(crate) struct Arguments {
     connection: Connection,
 }
 
-/// Where one revision is looked for.
-const LOOK_BACK_MAX: usize = 1_000;
-
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
     if let Some(revision) = arguments.revision {
-        let history = client.history(LOOK_BACK_MAX).await?;
+        let history =
+            client.history(limits::HISTORY_ENTRIES_MAX + limits::AUDIT_ENTRIES_MAX).await?;
         let entry = history.items.into_iter().find(|entry| entry.revision == revision);
         let entry = entry.ok_or_else(|| {
             Failure::new(Exit::NotFound, format!("no change was made at revision {revision}"))

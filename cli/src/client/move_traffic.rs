@@ -9,8 +9,9 @@ use rialto_types::object::{Key, Kind};
 use super::Output;
 use super::apply::{self, Change};
 use super::connect::Connection;
+use super::converge;
 use super::failure::{Exit, Failure};
-use crate::print;
+use crate::print::{self, Format};
 
 /// Divide a service's traffic between backends by weight
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,7 @@ pub(crate) struct Shift {
 /// Move a cluster's traffic elsewhere, for maintenance
 #[derive(Debug, clap::Args)]
 pub(crate) struct Drain {
+    /// The cluster's name; `rialto get clusters` lists them
     cluster: ClusterName,
     #[command(flatten)]
     options: Change,
@@ -92,14 +94,13 @@ async fn set_drained(arguments: &Drain, drained: bool) -> Result<Exit, Failure> 
     let printer = arguments.output.printer();
     let options = arguments.options.write_options();
     let result = client.drain(&arguments.cluster, drained, &options).await?;
-    printer.value(&result, |_| drain_text(&result, arguments.options.dry_run))?;
-    if arguments.options.dry_run {
-        return Ok(Exit::Done);
-    }
-    match arguments.options.wait.until_served(&client, result.revision, &printer).await? {
-        Some(waited) => waited.report(&printer),
-        None => Ok(Exit::Done),
-    }
+    let Change { dry_run, wait, .. } = &arguments.options;
+    let text = match printer.format {
+        Format::Name => format!("{}\n", result.cluster),
+        Format::Table | Format::Wide | Format::Json | Format::Yaml => drain_text(&result, *dry_run),
+    };
+    let revision = (!dry_run).then_some(result.revision);
+    converge::conclude(&client, &printer, wait, (&result, revision), text).await
 }
 
 fn drain_text(result: &DrainResult, dry_run: bool) -> String {

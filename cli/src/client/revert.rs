@@ -7,7 +7,8 @@ use super::Output;
 use super::apply::Change;
 use super::connect::Connection;
 use super::failure::{Exit, Failure};
-use super::history;
+use super::{converge, history};
+use crate::print::Format;
 
 /// Bring back the intent of a revision, as a new revision
 #[derive(Debug, clap::Args)]
@@ -26,16 +27,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
     let change = &arguments.options;
     let entry = client.revert(arguments.revision, &change.write_options()).await?;
-    let mut text = history::changes(&entry, printer.style)?;
-    text.push_str(&summary(&entry, arguments.revision, change.dry_run));
-    printer.value(&entry, |_| text)?;
-    if change.dry_run {
-        return Ok(Exit::Done);
-    }
-    match change.wait.until_served(&client, entry.revision, &printer).await? {
-        Some(waited) => waited.report(&printer),
-        None => Ok(Exit::Done),
-    }
+    let text = match printer.format {
+        Format::Name => format!("{}\n", entry.revision),
+        Format::Table | Format::Wide | Format::Json | Format::Yaml => {
+            let summary = summary(&entry, arguments.revision, change.dry_run);
+            history::changes(&entry, printer.style)? + &summary
+        }
+    };
+    let revision = (!change.dry_run).then_some(entry.revision);
+    converge::conclude(&client, &printer, &change.wait, (&entry, revision), text).await
 }
 
 fn summary(entry: &HistoryEntry, to: Revision, dry_run: bool) -> String {

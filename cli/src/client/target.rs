@@ -1,7 +1,7 @@
 //! Objects as they are named on the command line.
 
 use rialto_types::id::{Namespace, ResourceName};
-use rialto_types::object::{Key, Kind};
+use rialto_types::object::{Document, Key, Kind};
 
 use super::failure::Failure;
 
@@ -70,6 +70,14 @@ pub(crate) fn key(kind: Kind, namespace: Option<&Namespace>, text: &str) -> Resu
         }
     };
     Ok(Key { kind, namespace, name })
+}
+
+/// `NAMESPACE/NAME`, or `NAME` where the kind has no namespace: as every verb takes it.
+pub(crate) fn name(document: &Document) -> String {
+    match &document.metadata.namespace {
+        Some(namespace) => format!("{namespace}/{}", document.metadata.name),
+        None => document.metadata.name.to_string(),
+    }
 }
 
 fn parse<T: std::str::FromStr<Err = rialto_types::id::Error>>(text: &str) -> Result<T, Failure> {

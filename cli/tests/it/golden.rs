@@ -47,11 +47,20 @@ fn help() {
         &["dns"],
         &["node"],
         &["explain-code"],
+        &["generate"],
+        &["version"],
+        &["demo"],
+        &["demo", "exec"],
+        &["demo", "link"],
     ];
     let mut text = String::new();
     for verb in verbs.iter().copied() {
         let name = [&["rialto"], verb].concat().join(" ");
         let help = stdout(&[verb, &["--help"]].concat());
+        // What talks to a bridge has data to print.
+        if help.contains("--server <URL>") {
+            assert!(help.contains("--output <OUTPUT>"), "{name} has no --output");
+        }
         text.push_str(&format!("$ {name} --help\n{help}\n"));
     }
     expect_file!["golden/help.txt"].assert_eq(&text);

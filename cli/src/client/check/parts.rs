@@ -3,13 +3,11 @@
 use rialto_types::api::{ClusterSummary, MemberRole, Status};
 use rialto_types::cluster::ContactState;
 use rialto_types::error::Code;
+use rialto_types::limits;
 
 use super::{Finding, Level};
 use crate::client::converge::{lack, name};
 use crate::client::get::columns::contact;
-
-/// Entries behind the leader above which a member would delay its own readers visibly.
-const LAG_WARNING_ENTRIES: u64 = 100;
 
 pub(super) fn control_plane(status: &Status) -> Vec<Finding> {
     let finding = |level, text: String| Finding::new("control plane", level, text);
@@ -25,7 +23,7 @@ pub(super) fn control_plane(status: &Status) -> Vec<Finding> {
     for member in &status.members {
         let id = &member.id;
         match (member.state, member.lag) {
-            (ContactState::Connected, Some(lag)) if lag > LAG_WARNING_ENTRIES => {
+            (ContactState::Connected, Some(lag)) if lag > limits::LAG_WARNING_ENTRIES => {
                 let text = format!("{id} is {lag} entries behind");
                 findings
                     .push(finding(Level::Warning, text).fix("look at its disk and its network"));

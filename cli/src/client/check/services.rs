@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Finding, Level};
 use crate::client::get::columns::{endpoint_count, status};
+use crate::client::target::name;
 use crate::print;
 
 const SERVICES: &str = "services";
@@ -110,11 +111,4 @@ fn dangling(document: &Document, named: &[Value], known: &BTreeSet<String>) -> V
         finding.fix("correct the name, or start the service")
     };
     missing.iter().map(finding).collect()
-}
-
-fn name(document: &Document) -> String {
-    match &document.metadata.namespace {
-        Some(namespace) => format!("{namespace}/{}", document.metadata.name),
-        None => document.metadata.name.to_string(),
-    }
 }

@@ -1,18 +1,14 @@
 //! `get --watch`: the list, then each change; the connection may break.
 
-use std::time::Duration;
-
 use rialto_types::api::WatchEvent;
 use rialto_types::id::{Namespace, Revision};
+use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind};
 use rialto_wire::client::{Client, Events};
 
 use super::rows;
 use crate::client::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer};
-
-/// Between two attempts to reach the bridge again.
-const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 struct Watch<'a> {
     kind: Kind,
@@ -51,7 +47,7 @@ async fn again(
     seen: &mut Option<Revision>,
 ) -> Result<Events, Failure> {
     loop {
-        tokio::time::sleep(RECONNECT_DELAY).await;
+        tokio::time::sleep(limits::WATCH_RECONNECT_DELAY).await;
         match client.watch(kind, namespace, *seen).await.map_err(Failure::from) {
             Ok(events) => return Ok(events),
             Err(failure) if failure.exit == Exit::Unreachable => {}
