@@ -21,9 +21,6 @@ use crate::provider::{CheckSpec, Probe};
 /// What is to be checked.
 pub type Wanted = Arc<BTreeMap<Target, CheckSpec>>;
 
-/// First probes start this far apart, so that many endpoints are not probed in one burst forever.
-const FIRST_PROBE_SPACING: Duration = Duration::from_millis(4);
-
 /// Runs until `wanted` is dropped, or nobody reads `results`.
 pub async fn run(
     mut wanted: watch::Receiver<Wanted>,
@@ -113,7 +110,7 @@ impl Checker {
                 + Duration::from_nanos(
                     (offset.as_nanos() % spec.interval.as_nanos().max(1)) as u64,
                 );
-            offset += FIRST_PROBE_SPACING;
+            offset += limits::CHECK_SPACING;
             let config = check::Config {
                 interval: spec.interval,
                 timeout: spec.timeout,

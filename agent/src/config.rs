@@ -1,6 +1,5 @@
 //! The agent's settings, with their defaults and reasons.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -29,12 +28,9 @@ pub struct Config {
     /// The same as they reach it, `HOST:PORT`; `listen` by default.
     #[serde(default)]
     pub advertise: Option<String>,
-    /// A file with the join token, needed until the agent has joined. `token` wins over it.
+    /// A file with the join token, needed until the agent has joined.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
-    /// The join token itself; for callers that got it by other ways than a file.
-    #[serde(default, skip_serializing)]
-    pub token: Option<Token>,
     /// Health and metrics; on loopback, because they are not protected.
     #[serde(default = "admin_default")]
     pub admin: SocketAddr,
@@ -83,17 +79,6 @@ impl Kubernetes {
 
 fn agent_object() -> String {
     "rialto-agent".into()
-}
-
-/// The text of a join token: a secret.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Token(pub String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
 }
 
 /// Why a configuration cannot be used.

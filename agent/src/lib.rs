@@ -5,12 +5,14 @@
 //! - [`check`]: active health checks
 //! - [`fold`]: both of these into the local table and the report
 //! - [`gateways`]: the own cluster's gateways
+//! - `documents`: the task that owns table and report; `control`: the whole
 //! - [`link`]: the session with the bridge
 //! - [`feed`]: certificates and the local table for gateways and DNS proxies
 
 pub mod check;
 pub mod config;
 mod control;
+mod documents;
 pub mod feed;
 pub mod fold;
 pub mod gateways;

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rialto_types::local::{EndpointHealth, LocalTable};
+use rialto_wire::admin::PeersRefused;
+use rialto_wire::identity::Identity;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -41,8 +43,9 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub fn register(&self, registry: &mut Registry) {
+    pub fn register(&self, identity: &Identity, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("rialto_agent");
+        registry.register_collector(Box::new(PeersRefused(identity.clone())));
         let text = "Times that the registry differed when it was read";
         registry.register("registry_reads", text, self.registry_reads.clone());
         let text = "Whether the registry can be read";

@@ -1,11 +1,13 @@
 //! A whole agent against a bridge that is not one.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use rialto_types::api::{ExplainRequest, Explanation};
 use rialto_types::error::{Code, Problem};
-use rialto_types::id::SpiffeId;
+use rialto_types::id::{InstanceId, SpiffeId};
+use rialto_types::local::LocalTable;
 use rialto_types::report::ReportChange;
 use rialto_types::snapshot::Snapshot;
 use rialto_types::token::JoinToken;
@@ -26,6 +28,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
+use crate::config::RegistrySource;
 
 const FLEET: &str = "allowLoopback: true
 services:
@@ -213,8 +216,11 @@ fn config(folder: &Path, token: Option<String>) -> Config {
         socket: folder.join("agent.sock"),
         listen: any,
         advertise: None,
-        token_file: None,
-        token: token.map(crate::config::Token),
+        token_file: token.map(|token| {
+            let path = folder.join("join.token");
+            std::fs::write(&path, token).expect("the folder takes a file");
+            path
+        }),
         admin: any,
     }
 }

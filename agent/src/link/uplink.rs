@@ -83,7 +83,7 @@ impl Uplink {
             return Next::Nothing;
         }
         if let Some((_, since)) = &self.under_way {
-            let is_late = now.duration_since(*since) > 2 * limits::COMMIT_TIMEOUT;
+            let is_late = now.duration_since(*since) > limits::REPORT_TIMEOUT;
             return if is_late { Next::Late } else { Next::Nothing };
         }
         if self.committed.as_ref().is_some_and(|has| has.revision == report.revision) {

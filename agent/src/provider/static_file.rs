@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rialto_types::limits;
 use tokio::task::JoinHandle;
@@ -14,9 +14,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::provider::{Event, Fault, Provider};
 
 pub mod document;
-
-/// A change within this time of the last look may hide behind an equal time stamp.
-const TIME_STAMP_GRAIN: Duration = Duration::from_secs(2);
 
 /// The file, and what was last seen of it.
 #[derive(Debug)]
@@ -59,7 +56,7 @@ impl StaticFile {
             Ok(stamp) if seen.stamp.as_ref() == Some(&stamp) && !seen.young => return (seen, None),
             Ok(stamp) => {
                 let age = stamp.modified.and_then(|at| at.elapsed().ok());
-                seen.young = age.is_none_or(|age| age < TIME_STAMP_GRAIN);
+                seen.young = age.is_none_or(|age| age < limits::STATIC_FILE_TIME_STAMP_GRAIN);
                 seen.stamp = Some(stamp);
                 read(path)
             }

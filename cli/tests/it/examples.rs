@@ -59,6 +59,30 @@ fn every_metric_is_documented() {
     assert!(missing.is_empty(), "docs/operating.md does not tell of {missing:?}");
 }
 
+#[test]
+fn the_guide_tells_of_no_metric_that_is_gone() {
+    let guide = guide();
+    let (_, section) = guide.split_once("## Metrics\n").expect("a section about metrics");
+    let (section, _) = section.split_once("\n## ").expect("another section behind it");
+    let sources = ["bridge", "agent", "gateway", "dns", "api/wire"].map(|package| {
+        let file = if package == "api/wire" { "src/admin.rs" } else { "src/metrics.rs" };
+        fs::read_to_string(root().join(package).join(file)).expect("a readable source")
+    });
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let names = rows.flat_map(|row| {
+        let cell = row.split('|').nth(1).unwrap_or_default();
+        cell.split('`').skip(1).step_by(2).collect::<Vec<_>>()
+    });
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() > 30, "only {names:?}");
+    let is_gone = |name: &&&str| {
+        let literal = format!("\"{name}\"");
+        !sources.iter().any(|source| source.contains(&literal))
+    };
+    let gone: Vec<&&str> = names.iter().filter(is_gone).collect();
+    assert!(gone.is_empty(), "docs/operating.md tells of {gone:?}, which nothing counts");
+}
+
 /// Every field of the settings, nested ones by their own name.
 fn check_settings(guide: &str, part: &str, config: impl Serialize) {
     let value = serde_json::to_value(config).expect("settings are plain data");
