@@ -99,6 +99,25 @@ fn tests_neither_sleep_nor_are_ignored() {
 }
 
 #[test]
+fn bounds_stand_in_one_place() {
+    let files = files();
+    let strangers = files.iter().filter(|file| {
+        file.kind == Kind::Product
+            && !file.path.ends_with("/limits.rs")
+            && !exceptions::BOUNDS.iter().any(|(path, _)| file.path == *path)
+    });
+    let findings = search(strangers, |line| {
+        let name = line.split("const ").nth(1)?.split(':').next()?;
+        let is_bound = name.ends_with("_MAX") || name.ends_with("_MIN");
+        (is_bound || line.contains(": Duration =")).then_some("a bound")
+    });
+    report(&findings, "move it to api/types/src/limits.rs, with its unit and its reason");
+    for (path, _) in exceptions::BOUNDS {
+        assert!(files.iter().any(|file| file.path == *path), "{path} is no file any more");
+    }
+}
+
+#[test]
 fn unfinished_work_has_an_issue() {
     const WORDS: &[&str] = &["TODO", "FIXME", "XXX"];
     let files = files();
