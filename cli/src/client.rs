@@ -23,7 +23,9 @@ mod target;
 mod top;
 mod ui;
 
+use connect::Connection;
 use failure::{Exit, Failure};
+use rialto_wire::client::Client;
 
 use crate::print::{Format, Printer};
 
@@ -65,6 +67,21 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn printer(&self) -> Printer {
         Printer::new(self.output)
+    }
+}
+
+/// What every verb of the API takes.
+#[derive(Debug, Clone, clap::Args)]
+struct Api {
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Api {
+    fn open(&self) -> Result<(Client, Printer), Failure> {
+        Ok((self.connection.client()?, self.output.printer()))
     }
 }
 

@@ -7,8 +7,7 @@ use rialto_types::id::Revision;
 use rialto_types::object::Key;
 use rialto_wire::client::{Client, WriteOptions};
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::converge::Wait;
 use super::documents::{self, Found};
 use super::failure::{Exit, Failure};
@@ -24,9 +23,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) options: Change,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 /// How a change is to happen.
@@ -51,8 +48,7 @@ impl Change {
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let found = documents::read(&arguments.files)?;
-    let client = arguments.connection.client()?;
-    let printer = arguments.output.printer();
+    let (client, printer) = arguments.api.open()?;
     let mut done = Done::default();
     for Found { resource, origin } in &found {
         let key = resource.key();

@@ -6,8 +6,7 @@ use rialto_types::object::{Document, Kind};
 use rialto_wire::client::Client;
 use serde::Serialize;
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::failure::{Exit, Failure};
 use crate::print::{self, Style};
 
@@ -21,9 +20,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_name = "LEVEL")]
     fail_on: Option<FailOn>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -93,7 +90,7 @@ impl Seen {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let findings = findings(&Seen::look(&client).await?);
     printer.value(&findings, |style| render(&findings, style))?;
     let has = |level: Level| findings.iter().any(|finding| finding.level == level);

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use rialto_types::id::Namespace;
 use rialto_types::object::{Key, Kind};
 
-use super::Output;
+use super::Api;
 use super::apply::{Change, Done};
-use super::connect::Connection;
 use super::failure::{Exit, Failure};
 use super::{documents, target};
 use crate::print;
@@ -30,15 +29,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: Change,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let keys = keys(&arguments)?;
-    let client = arguments.connection.client()?;
-    let printer = arguments.output.printer();
+    let (client, printer) = arguments.api.open()?;
     let mut done = Done::default();
     for key in keys {
         match client.delete(&key, &arguments.options.write_options()).await {

@@ -10,11 +10,10 @@ use rialto_wire::client::Client;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::connect::Connection;
 use super::failure::{Exit, Failure};
 use super::get::columns::{self, contact, endpoint_count};
 use super::get::now;
-use super::{Output, converge, target};
+use super::{Api, converge, target};
 use crate::print::{self, Format, Style, Table};
 
 /// Show one object with all that concerns it: state, related objects, last changes
@@ -29,9 +28,7 @@ pub(crate) struct Arguments {
     #[arg(short, long)]
     namespace: Option<Namespace>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 /// An object and all that concerns it.
@@ -47,7 +44,7 @@ struct Described {
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let key = target::key(arguments.kind, arguments.namespace.as_ref(), &arguments.name)?;
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let object = client.get(&key).await?;
     let related = if key.kind == Kind::Service { related(&client, &key).await? } else { vec![] };
     let changes = last_changes(&client, &key).await?;

@@ -6,8 +6,7 @@ use rialto_types::api::{ExplainRequest, Explanation};
 use rialto_types::cluster::trust_domain;
 use rialto_types::id::{ClusterName, InstanceId, ServiceName, SpiffeId};
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::failure::{Exit, Failure};
 use crate::print::Style;
 
@@ -33,9 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID")]
     gateway: Option<InstanceId>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +81,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let (service, port) = arguments.to;
     let request = ExplainRequest {
         from_cluster: arguments.from.cluster,

@@ -7,8 +7,7 @@ use rialto_types::id::{Namespace, Timestamp};
 use rialto_types::object::{Document, Kind};
 use rialto_wire::client::Client;
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::failure::{Exit, Failure};
 use super::target;
 use crate::print::{self, Format, Printer, Table};
@@ -31,9 +30,7 @@ pub(crate) struct Arguments {
     #[arg(short, long)]
     watch: bool,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -44,7 +41,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("{} are in no namespace", kind.plural()))
             .with_hint("leave `--namespace` away"));
     }
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     if arguments.watch {
         return watch::run(&client, *kind, namespace.clone(), key, &printer).await;
     }

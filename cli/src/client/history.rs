@@ -4,8 +4,7 @@ use rialto_types::api::{History, HistoryEntry};
 use rialto_types::id::Revision;
 use rialto_types::limits;
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::diff;
 use super::failure::{Exit, Failure};
 use crate::print::{Format, Style, Table};
@@ -22,13 +21,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     diff: bool,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     if let Some(revision) = arguments.revision {
         let history =
             client.history(limits::HISTORY_ENTRIES_MAX + limits::AUDIT_ENTRIES_MAX).await?;

@@ -10,8 +10,7 @@ use rialto_types::object::{Metadata, Resource, Spec};
 use rialto_types::{duration, limits};
 use rialto_wire::client::{Error, WriteOptions};
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::failure::{Exit, Failure};
 use crate::print;
 
@@ -38,9 +37,7 @@ pub(crate) struct Kubernetes {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 /// Issue a token that can be used once
@@ -61,9 +58,7 @@ pub(crate) struct Token {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(command: Command) -> Result<Exit, Failure> {
@@ -84,7 +79,7 @@ fn check_ttl(ttl: Duration) -> Result<(), Failure> {
 
 async fn kubernetes(arguments: Kubernetes) -> Result<Exit, Failure> {
     check_ttl(arguments.ttl)?;
-    let client = arguments.connection.client()?;
+    let (client, printer) = arguments.api.open()?;
     let name = arguments.cluster.as_str().parse().expect("a cluster's name is a resource's");
     let spec = Spec::Cluster(ClusterSpec::default());
     let resource = Resource { metadata: Metadata::new(None, name), spec };
@@ -108,7 +103,7 @@ async fn kubernetes(arguments: Kubernetes) -> Result<Exit, Failure> {
     let issued = client.create_token(&request, reason).await?;
     let (ttl, at) = (duration::format(request.ttl), issued.expires_at);
     print::note(&format!("Its token: one use, expires in {ttl} ({at}), shown once."));
-    arguments.output.printer().value(&issued, |_| format!("{}\n", issued.command))?;
+    printer.value(&issued, |_| format!("{}\n", issued.command))?;
     Ok(Exit::Done)
 }
 
@@ -117,9 +112,8 @@ async fn token(arguments: Token) -> Result<Exit, Failure> {
     let role = if arguments.member { Role::Member } else { Role::Agent };
     let (cluster, ttl) = (arguments.cluster.clone(), arguments.ttl);
     let request = JoinTokenRequest { role, cluster, ttl, platform: Platform::Machine };
-    let client = arguments.connection.client()?;
+    let (client, printer) = arguments.api.open()?;
     let issued = client.create_token(&request, arguments.reason.clone()).await?;
-    let printer = arguments.output.printer();
     print::note(&explanation(&request, &issued, printer.is_read_by_a_person));
     printer.value(&issued, |_| format!("{}\n", issued.token))?;
     Ok(Exit::Done)

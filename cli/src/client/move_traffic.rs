@@ -6,9 +6,8 @@ use rialto_types::api::{DrainResult, ShiftRequest};
 use rialto_types::id::{ClusterName, ResourceName, ServiceName};
 use rialto_types::object::{Key, Kind};
 
-use super::Output;
+use super::Api;
 use super::apply::{self, Change};
-use super::connect::Connection;
 use super::converge;
 use super::failure::{Exit, Failure};
 use crate::print::{self, Format};
@@ -25,9 +24,7 @@ pub(crate) struct Shift {
     #[command(flatten)]
     options: Change,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 /// Move a cluster's traffic elsewhere, for maintenance
@@ -38,9 +35,7 @@ pub(crate) struct Drain {
     #[command(flatten)]
     options: Change,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 /// Bring a drained cluster's traffic back
@@ -68,8 +63,7 @@ pub(super) async fn shift(arguments: Shift) -> Result<Exit, Failure> {
         }
     }
     let (change, service) = (&arguments.options, &arguments.service);
-    let client = arguments.connection.client()?;
-    let printer = arguments.output.printer();
+    let (client, printer) = arguments.api.open()?;
     let request = ShiftRequest { weights, reason: change.reason.clone() };
     let written = client.shift(service, &request, &change.write_options()).await?;
     let document = written.after.as_ref().or(written.before.as_ref());
@@ -90,8 +84,7 @@ pub(super) async fn undrain(arguments: Undrain) -> Result<Exit, Failure> {
 }
 
 async fn set_drained(arguments: &Drain, drained: bool) -> Result<Exit, Failure> {
-    let client = arguments.connection.client()?;
-    let printer = arguments.output.printer();
+    let (client, printer) = arguments.api.open()?;
     let options = arguments.options.write_options();
     let result = client.drain(&arguments.cluster, drained, &options).await?;
     let Change { dry_run, wait, .. } = &arguments.options;

@@ -3,9 +3,8 @@
 use rialto_types::api::HistoryEntry;
 use rialto_types::id::Revision;
 
-use super::Output;
+use super::Api;
 use super::apply::Change;
-use super::connect::Connection;
 use super::failure::{Exit, Failure};
 use super::{converge, history};
 use crate::print::Format;
@@ -18,13 +17,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: Change,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let change = &arguments.options;
     let entry = client.revert(arguments.revision, &change.write_options()).await?;
     let text = match printer.format {

@@ -4,8 +4,7 @@ use rialto_types::api::{MemberRole, MemberStatus, Status};
 use rialto_types::cluster::ContactState;
 use rialto_types::id::ClusterName;
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use super::converge::{lack, name};
 use super::failure::{Exit, Failure};
 use super::get::columns::contact;
@@ -15,13 +14,11 @@ use crate::print::{self, Format, Style, Table};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let status = client.status().await?;
     printer.value(&status, |style| match printer.format {
         Format::Name => status.clusters.iter().map(|c| format!("{}\n", c.name)).collect(),
