@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-pub(crate) mod failure;
-
 mod apply;
 mod check;
 mod connect;
@@ -23,8 +21,8 @@ mod target;
 mod top;
 mod ui;
 
+use crate::failure::{Exit, Failure};
 use connect::Connection;
-use failure::{Exit, Failure};
 use rialto_wire::client::Client;
 
 use crate::print::{Format, Printer};

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use rialto_types::error::Code;
 
 use crate::client::Output;
-use crate::client::failure::{Exit, Failure};
 use crate::codes;
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer, Table};
 
 mod bench;

@@ -7,6 +7,7 @@ use clap::Parser;
 mod client;
 mod codes;
 mod demo;
+mod failure;
 mod generate;
 mod print;
 mod serve;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::client::failure::Failure;
+use crate::failure::Failure;
 
 mod table;
 

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::client::failure::Exit;
+use crate::failure::Exit;
 use crate::print;
 
 #[derive(Debug, clap::Subcommand)]

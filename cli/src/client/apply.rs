@@ -10,8 +10,8 @@ use rialto_wire::client::{Client, WriteOptions};
 use super::Api;
 use super::converge::Wait;
 use super::documents::{self, Found};
-use super::failure::{Exit, Failure};
 use crate::client::diff;
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer, Style};
 
 /// Create or change what files say, and nothing else

@@ -7,7 +7,7 @@ use rialto_wire::client::Client;
 use serde::Serialize;
 
 use super::Api;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Style};
 
 mod parts;

@@ -12,7 +12,7 @@ use rialto_wire::identity::{Expected, TrustBundle, tls};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::failure::Failure;
+use crate::failure::Failure;
 
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Connection")]

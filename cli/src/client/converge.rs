@@ -9,7 +9,7 @@ use rialto_types::{duration, limits};
 use rialto_wire::client::Client;
 use serde::Serialize;
 
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer, Style};
 
 #[derive(Debug, Clone, clap::Args)]

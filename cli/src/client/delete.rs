@@ -7,8 +7,8 @@ use rialto_types::object::{Key, Kind};
 
 use super::Api;
 use super::apply::{Change, Done};
-use super::failure::{Exit, Failure};
 use super::{documents, target};
+use crate::failure::{Exit, Failure};
 use crate::print;
 
 /// Delete objects by kind and name, or those that files name

@@ -10,10 +10,10 @@ use rialto_wire::client::Client;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::failure::{Exit, Failure};
 use super::get::columns::{self, contact, endpoint_count};
 use super::get::now;
 use super::{Api, converge, target};
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Style, Table};
 
 /// Show one object with all that concerns it: state, related objects, last changes

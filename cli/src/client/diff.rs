@@ -3,7 +3,7 @@
 use rialto_types::object::Document;
 use rialto_wire::diff;
 
-use super::failure::Failure;
+use crate::failure::Failure;
 use crate::print::Style;
 
 /// The diff of two states of an object; empty if its intent is the same.

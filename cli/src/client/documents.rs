@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rialto_types::limits;
 use rialto_types::object::{Document, Error, Key, Resource};
 
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 
 mod located;
 

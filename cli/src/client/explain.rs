@@ -7,7 +7,7 @@ use rialto_types::cluster::trust_domain;
 use rialto_types::id::{ClusterName, InstanceId, ServiceName, SpiffeId};
 
 use super::Api;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::Style;
 
 /// Say why a request would go where it goes, or why nowhere

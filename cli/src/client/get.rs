@@ -8,8 +8,8 @@ use rialto_types::object::{Document, Kind};
 use rialto_wire::client::Client;
 
 use super::Api;
-use super::failure::{Exit, Failure};
 use super::target;
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer, Table};
 
 pub(super) mod columns;

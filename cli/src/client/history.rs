@@ -6,7 +6,7 @@ use rialto_types::limits;
 
 use super::Api;
 use super::diff;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::{Format, Style, Table};
 
 /// Show who changed what, newest first

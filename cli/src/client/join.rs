@@ -11,7 +11,7 @@ use rialto_types::{duration, limits};
 use rialto_wire::client::{Error, WriteOptions};
 
 use super::Api;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print;
 
 /// Let a cluster or a member of the control plane join

@@ -9,7 +9,7 @@ use rialto_types::object::{Key, Kind};
 use super::Api;
 use super::apply::{self, Change};
 use super::converge;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format};
 
 /// Divide a service's traffic between backends by weight

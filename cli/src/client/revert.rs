@@ -5,8 +5,8 @@ use rialto_types::id::Revision;
 
 use super::Api;
 use super::apply::Change;
-use super::failure::{Exit, Failure};
 use super::{converge, history};
+use crate::failure::{Exit, Failure};
 use crate::print::Format;
 
 /// Bring back the intent of a revision, as a new revision

@@ -6,8 +6,8 @@ use rialto_types::id::ClusterName;
 
 use super::Api;
 use super::converge::{lack, name};
-use super::failure::{Exit, Failure};
 use super::get::columns::contact;
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Style, Table};
 
 /// Show the whole federation: members, clusters, and who serves the current revision

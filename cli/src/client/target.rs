@@ -3,7 +3,7 @@
 use rialto_types::id::{Namespace, ResourceName};
 use rialto_types::object::{Document, Key, Kind};
 
-use super::failure::Failure;
+use crate::failure::Failure;
 
 /// Parses a kind; near misses are told.
 pub(crate) fn kind(text: &str) -> Result<Kind, String> {

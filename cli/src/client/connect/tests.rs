@@ -3,7 +3,7 @@ use std::io::Write as _;
 use clap::Parser;
 
 use super::Connection;
-use crate::client::failure::Exit;
+use crate::failure::Exit;
 
 #[derive(Debug, Parser)]
 struct Line {

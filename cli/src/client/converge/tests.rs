@@ -6,7 +6,7 @@ use rialto_types::cluster::{Contact, ContactState, SubscriberStatus};
 use rialto_types::id::{Revision, Role};
 
 use super::{Waited, is_settled};
-use crate::client::failure::Exit;
+use crate::failure::Exit;
 use crate::print::Style;
 
 fn subscriber(id: &str, acked: Option<u64>, state: ContactState) -> SubscriberStatus {

@@ -7,7 +7,7 @@ use rialto_types::object::{Document, Key, Kind};
 use rialto_wire::client::{Client, Events};
 
 use super::rows;
-use crate::client::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Printer};
 
 struct Watch<'a> {
