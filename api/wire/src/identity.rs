@@ -30,6 +30,7 @@ mod pem;
 pub mod svid;
 pub mod tls;
 pub mod token;
+mod x509;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -10,7 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{Fingerprint, file, peer, pem};
+use super::{Fingerprint, file, pem, x509};
 
 /// Why a certificate cannot be an anchor.
 #[derive(Debug, thiserror::Error)]
@@ -58,18 +58,20 @@ impl PartialEq for Anchor {
 impl Anchor {
     pub fn parse(der: &[u8]) -> Result<Self, Error> {
         let malformed = |what| Error::Malformed { what };
-        let x509 = peer::decode(der).map_err(malformed)?;
+        let certificate = x509::decode(der).map_err(malformed)?;
         let extension = |_| malformed("an extension is broken or there twice");
-        let is_ca = x509.basic_constraints().map_err(extension)?.is_some_and(|it| it.value.ca);
-        let signs = x509.key_usage().map_err(extension)?.is_some_and(|it| it.value.key_cert_sign());
+        let is_ca =
+            certificate.basic_constraints().map_err(extension)?.is_some_and(|it| it.value.ca);
+        let signs =
+            certificate.key_usage().map_err(extension)?.is_some_and(|it| it.value.key_cert_sign());
         if !is_ca || !signs {
             return Err(Error::NotIssuer);
         }
-        let uris = peer::uri_names(&x509).map_err(extension)?;
+        let uris = x509::uri_names(&certificate).map_err(extension)?;
         let [uri] = uris[..] else { return Err(Error::Name) };
         let domain = uri.strip_prefix("spiffe://").and_then(|domain| domain.parse().ok());
         let domain = domain.ok_or(Error::Name)?;
-        let (not_before, not_after) = peer::validity(&x509);
+        let (not_before, not_after) = x509::validity(&certificate);
         let der = CertificateDer::from(der.to_vec());
         let mut root = RootCertStore::empty();
         root.add(der.clone()).map_err(|_| malformed("it cannot be an anchor"))?;

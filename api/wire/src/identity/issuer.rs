@@ -83,7 +83,7 @@ impl Issuer {
         if x509.public_key().raw != key.subject_public_key_info() {
             return Err(Error::OtherKey);
         }
-        let (not_before, not_after) = super::peer::validity(&x509);
+        let (not_before, not_after) = super::x509::validity(&x509);
         Ok(Self { anchor, not_before, not_after, key })
     }
 

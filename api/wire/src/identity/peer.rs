@@ -14,13 +14,9 @@ use rustls::CertificateError;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::error::X509Error;
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::FromDer;
 
 use super::bundle::{Anchor, TrustBundle};
-use super::{Expected, Fingerprint, tls};
+use super::{Expected, Fingerprint, tls, x509};
 
 /// Why a peer is refused.
 #[derive(Clone, PartialEq, thiserror::Error)]
@@ -138,14 +134,15 @@ impl Leaf {
     /// X.509-SVID section 4 and 5: one URI name, not an issuer, usages.
     fn parse(der: &[u8]) -> Result<Self, Error> {
         let malformed = |what| Error::Malformed { what };
-        let x509 = decode(der).map_err(malformed)?;
+        let certificate = x509::decode(der).map_err(malformed)?;
         let extension = |_| malformed("an extension is broken or there twice");
-        let uris = uri_names(&x509).map_err(extension)?;
+        let uris = x509::uri_names(&certificate).map_err(extension)?;
         let [uri] = uris[..] else { return Err(Error::UriNames { count: uris.len() }) };
         let id: SpiffeId = uri.parse().map_err(|source| Error::NotSpiffe { source })?;
 
-        let is_ca = x509.basic_constraints().map_err(extension)?.is_some_and(|it| it.value.ca);
-        let usage = x509.key_usage().map_err(extension)?;
+        let is_ca =
+            certificate.basic_constraints().map_err(extension)?.is_some_and(|it| it.value.ca);
+        let usage = certificate.key_usage().map_err(extension)?;
         if is_ca || usage.as_ref().is_some_and(|it| it.value.key_cert_sign() || it.value.crl_sign())
         {
             return Err(Error::Issuer { id });
@@ -153,41 +150,13 @@ impl Leaf {
         if !usage.is_some_and(|it| it.value.digital_signature()) {
             return Err(Error::KeyUsage { id });
         }
-        let extended = x509.extended_key_usage().map_err(extension)?;
+        let extended = certificate.extended_key_usage().map_err(extension)?;
         if !extended.is_some_and(|it| it.value.client_auth && it.value.server_auth) {
             return Err(Error::ExtendedKeyUsage { id });
         }
-        let (not_before, not_after) = validity(&x509);
+        let (not_before, not_after) = x509::validity(&certificate);
         Ok(Self { id, not_before, not_after })
     }
-}
-
-/// One certificate and nothing behind it; else what is wrong with the bytes.
-pub(super) fn decode(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
-    match X509Certificate::from_der(der) {
-        Ok(([], x509)) => Ok(x509),
-        Ok(_) => Err("bytes follow it"),
-        Err(_) => Err("it cannot be decoded"),
-    }
-}
-
-pub(super) fn uri_names<'a>(x509: &'a X509Certificate<'_>) -> Result<Vec<&'a str>, X509Error> {
-    let Some(names) = x509.subject_alternative_name()? else { return Ok(Vec::new()) };
-    let names = &names.value.general_names;
-    // A URI that cannot be decoded counts as one to somebody else's parser.
-    if names.iter().any(|name| matches!(name, GeneralName::Invalid(..))) {
-        return Err(X509Error::InvalidExtensions);
-    }
-    let uri = |name: &'a GeneralName<'_>| {
-        if let GeneralName::URI(uri) = name { Some(*uri) } else { None }
-    };
-    Ok(names.iter().filter_map(uri).collect())
-}
-
-pub(super) fn validity(x509: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
-    let time = |seconds: i64| Timestamp::from_unix_ms(seconds.max(0).unsigned_abs() * 1000);
-    let validity = x509.validity();
-    (time(validity.not_before.timestamp()), time(validity.not_after.timestamp()))
 }
 
 /// The identity that `chain` proves at `now`, if `bundle` vouches for it and it is `expected`.
