@@ -10,9 +10,6 @@ use crate::duration;
 use crate::id::{Namespace, ResourceName, ServiceName};
 use crate::limits;
 
-/// The group of ServiceImport.
-pub const MULTICLUSTER_GROUP: &str = "multicluster.x-k8s.io";
-
 /// The one kind that a route's parents and backends may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RefKind {
