@@ -8,7 +8,7 @@ use rialto_types::{duration, limits};
 
 use super::Output;
 use super::connect::Connection;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Style, Table};
 
 /// Show what goes where: requests, errors and latencies, as the gateways count them

@@ -5,7 +5,7 @@ use rialto_types::limits;
 
 use super::Output;
 use super::connect::Connection;
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::print;
 
 /// Print a link that opens the web page and signs in, once

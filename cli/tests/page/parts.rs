@@ -17,9 +17,7 @@ use rialto_wire::grpc::agent_message::Message as FromAgent;
 use rialto_wire::grpc::bridge_message::Message as ToSubscriber;
 use rialto_wire::grpc::control_client::ControlClient;
 use rialto_wire::grpc::subscriber_message::Message as FromSubscriber;
-use rialto_wire::grpc::{
-    AgentHello, AgentMessage, Heartbeat, SubscriberHello, SubscriberMessage,
-};
+use rialto_wire::grpc::{AgentHello, AgentMessage, Heartbeat, SubscriberHello, SubscriberMessage};
 use rialto_wire::identity::{Expected, Identity, token};
 use rialto_wire::transport;
 use tokio::sync::mpsc;
@@ -193,7 +191,8 @@ fn report(cluster: &Cluster, end_ms: u64, span_ms: u64, random: &mut StdRng) -> 
 
 fn entry(cluster: &Cluster, call: &Call, random: &mut StdRng) -> Entry {
     let requests = random.random_range(1..40);
-    let errors = if random.random_range(0..10) == 0 { random.random_range(0..=requests) } else { 0 };
+    let errors =
+        if random.random_range(0..10) == 0 { random.random_range(0..=requests) } else { 0 };
     let mut latency = Histogram::default();
     for _ in 0..requests {
         latency.add(Duration::from_micros(random.random_range(500..200_000)));

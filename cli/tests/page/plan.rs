@@ -135,7 +135,7 @@ impl Cluster {
 
 /// One endpoint goes or comes back; what is gone comes back more readily.
 pub(crate) fn change(summary: &mut HealthSummary, random: &mut StdRng) {
-    let comes = summary.healthy < summary.total && random.next_u32() % 4 > 0;
+    let comes = summary.healthy < summary.total && !random.next_u32().is_multiple_of(4);
     summary.healthy = match comes {
         true => summary.healthy + 1,
         false => summary.healthy.saturating_sub(1),
