@@ -128,8 +128,7 @@ fn wrong_headers(port: u16) -> Vec<(&'static str, Vec<u8>, &'static str)> {
 async fn a_caller_stated_for_another_cluster_is_not_believed() {
     let east = East::start();
     let west = Peer::good(&east).await;
-    let mut count = 0;
-    for caller in [
+    let callers = [
         // The called cluster's own workload, which its policies trust most.
         "spiffe://east.rialto/ns/shop/sa/cart",
         "spiffe://north.rialto/ns/shop/sa/cart",
@@ -137,12 +136,12 @@ async fn a_caller_stated_for_another_cluster_is_not_believed() {
         // Of the right domain, and reserved for our own parts.
         "spiffe://west.rialto/rialto/gateway/good",
         "spiffe://west.rialto/rialto/agent/one",
-    ] {
+    ];
+    for (count, caller) in (1..).zip(callers) {
         let header = open(east.port, &[(CALLER, caller.as_bytes())]);
         assert_eq!(west.call(&header).await, "bad_caller", "{caller}");
         let record = east.gateway.until_logged("caller stated by a peer is not believed");
         assert!(record["reason"].to_string().contains(caller), "{record}");
-        count += 1;
         let labels = ["side=\"Far\"", "reason=\"bad_caller\""];
         assert_eq!(east.gateway.counted(REFUSALS, &labels), count);
     }
@@ -166,8 +165,7 @@ async fn a_gateway_that_does_not_greet_is_sent_away() {
         ("four gigabytes", vec![0xff; 8]),
         ("an end", Vec::new()),
     ];
-    let mut count = 0;
-    for (what, greeting) in greetings {
+    for (count, (what, greeting)) in (1..).zip(greetings) {
         let svid = east.world.svid(&east.world.west, Role::Gateway, "rude", now());
         let shows = Shows::Certificate(certified(&svid));
         let (_endpoint, connection) = dial(&east, shows).await.expect("a connection");
@@ -175,7 +173,6 @@ async fn a_gateway_that_does_not_greet_is_sent_away() {
         control.write_chunk(greeting.into()).await.expect("sent");
         control.finish().expect("an end");
         cut(&connection).await;
-        count += 1;
         east.gateway.until(what, |_| east.refused("greeting") == count);
     }
     east.check_goes_on().await;
