@@ -16,8 +16,8 @@ UI_SOURCES := api/openapi.json ui/index.html ui/vite.config.ts \
   $(shell find ui/src ui/build -type f ! -name api.gen.ts)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-page bench bench-page screenshots check build image-root ui page \
-  setup-demo setup-test
+.PHONY: help demo test test-rust test-page bench bench-page screenshots \
+  check build ui page image-root setup-demo setup-test
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
