@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { difference, lines } from './documents';
+import { difference, lines, specOf } from './documents';
 
 const route = (v1: number, v3: number) => ({
   kind: 'HTTPRoute',
@@ -39,4 +39,11 @@ test('only what differs is marked, with a little around it', () => {
       - name: reviews-v3`);
   expect(difference(['a'], ['a'])).toBe('');
   expect(difference([], ['a', 'b'])).toBe('+ a\n+ b');
+});
+
+test('what the bridge keeps beside a document is no difference', () => {
+  const before = { metadata: { generation: 1 }, spec: { drained: false } };
+  const after = { metadata: { generation: 2 }, spec: { drained: false } };
+  expect(difference(specOf(before), specOf(after))).toBe('');
+  expect(specOf(null)).toEqual([]);
 });

@@ -24,6 +24,11 @@ export function lines(value: Json, indent = ''): string[] {
   });
 }
 
+/** What people write of a document; what the bridge keeps beside it changes with every write. */
+export function specOf(document: { spec?: Json } | null | undefined): string[] {
+  return document ? lines({ spec: document.spec }) : [];
+}
+
 /** The longest common lines stay, the rest is marked; long equal runs are left out. */
 export function difference(before: string[], after: string[], context = 3): string {
   const rows = before.length;

@@ -1,6 +1,6 @@
 import { revert } from '../api/actions';
 import type { Reverted } from '../api/views';
-import { difference, lines } from '../documents';
+import { difference, specOf } from '../documents';
 import { ActionDialog } from '../parts/action';
 import { Diff } from '../parts/changes';
 
@@ -38,12 +38,7 @@ function Returned({ preview }: { preview: Reverted | undefined }) {
             {change.key.kind} {change.key.namespace ? `${change.key.namespace}/` : ''}
             {change.key.name}
           </h3>
-          <Diff
-            text={difference(
-              change.before ? lines(change.before) : [],
-              change.after ? lines(change.after) : [],
-            )}
-          />
+          <Diff text={difference(specOf(change.before), specOf(change.after))} />
         </div>
       ))}
     </div>

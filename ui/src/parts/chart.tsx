@@ -55,7 +55,7 @@ function Chart({
             {line.name}
           </span>
         ))}
-        <span>last {minutes}</span>
+        {length > 0 && <span>last {minutes}</span>}
       </figcaption>
       <div role="img" aria-label={summary(lines, format, minutes)} style={{ height: CHART_HEIGHT }}>
         {isEmpty ? (
