@@ -78,11 +78,13 @@ export function createCluster(name: string, region: string): Promise<Written> {
   );
 }
 
-export function issueToken(cluster: string): Promise<JoinTokenIssued> {
+export type Platform = components['schemas']['JoinTokenRequest']['platform'];
+
+export function issueToken(cluster: string, platform: Platform): Promise<JoinTokenIssued> {
   return take(
     api.POST('/api/v1/jointokens', {
       params: { query: {} },
-      body: { cluster, role: 'agent', ttl: '15m' },
+      body: { cluster, platform, role: 'agent', ttl: '15m' },
     }),
   );
 }

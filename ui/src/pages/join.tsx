@@ -2,7 +2,7 @@
 
 import { Button, Modal, NativeSelect, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
-import { createCluster, issueToken } from '../api/actions';
+import { type Platform, createCluster, issueToken } from '../api/actions';
 import { views } from '../api/paths';
 import { Refused, unreachable } from '../api/request';
 import type { ClusterPage, Clusters, JoinTokenIssued, Problem } from '../api/views';
@@ -21,6 +21,7 @@ export default function JoinDialog({ onClose, only }: { onClose: () => void; onl
   const [chosen, setChosen] = useState(only ?? NEW);
   const [name, setName] = useState('');
   const [region, setRegion] = useState('');
+  const [platform, setPlatform] = useState<Platform>('machine');
   const [issued, setIssued] = useState<JoinTokenIssued & { cluster: string }>();
   const [problem, setProblem] = useState<Problem>();
   const [isBusy, setBusy] = useState(false);
@@ -33,7 +34,7 @@ export default function JoinDialog({ onClose, only }: { onClose: () => void; onl
     try {
       if (chosen === NEW) await createCluster(cluster, region.trim());
       setChosen(cluster);
-      setIssued({ ...(await issueToken(cluster)), cluster });
+      setIssued({ ...(await issueToken(cluster, platform)), cluster });
     } catch (error) {
       setProblem(error instanceof Refused ? error.problem : unreachable());
     } finally {
@@ -84,6 +85,15 @@ export default function JoinDialog({ onClose, only }: { onClose: () => void; onl
                 )}
               </div>
             )}
+            <NativeSelect
+              label="It runs on"
+              value={platform}
+              onChange={(event) => setPlatform(event.currentTarget.value as Platform)}
+              data={[
+                { value: 'machine', label: 'Machines: a command to paste on one of them' },
+                { value: 'kubernetes', label: 'Kubernetes: a command for kubectl' },
+              ]}
+            />
             <p className="dim">The token is good for one use and 15 minutes. It is shown once.</p>
             {problem && <ProblemNote problem={problem} />}
             <div className="dialog-foot">
@@ -116,7 +126,7 @@ function Issued({
   return (
     <>
       <p>
-        Paste this on the machine that joins as <strong>{issued.cluster}</strong>:
+        Run this where <strong>{issued.cluster}</strong> joins:
       </p>
       <Command text={issued.command} label="join command" />
       <div className="waiting" data-done={isHeard} role="status">
