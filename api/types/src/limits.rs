@@ -453,8 +453,8 @@ pub const TUNNEL_MTU_MAX: u16 = 1_472;
 pub const TUNNEL_WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// A quarter of the silence bound, so that three probes are lost before a peer counts as dead.
 pub const TUNNEL_KEEP_ALIVE: Duration = Duration::from_millis(250);
-/// QUIC's own timer, in milliseconds, is only the net below the watch, which knows when this process
-/// was stopped.
+/// QUIC's own timer, in milliseconds, is only the net below the watch, which knows when this
+/// process was stopped.
 pub const TUNNEL_IDLE_TIMEOUT_MS: u32 = 10_000;
 /// RFC 9002 6.2.2 recommends 333 ms for a path of which nothing is known. Rialto's paths are
 /// shorter, and a lost first packet waits three times this.
@@ -652,11 +652,11 @@ pub const RELAY_READ_BYTES_MAX: usize = 64 * 1024;
 pub const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted on one listener.
 pub const LISTEN_BACKLOG: i32 = 4_096;
-/// How often a worker looks at its peers and lets time pass for health: a tenth of the silence after
-/// which a peer is dead.
+/// How often a worker looks at its peers and lets time pass for health: a tenth of the silence
+/// after which a peer is dead.
 pub const WORKER_TICK: Duration = Duration::from_millis(100);
-/// Listeners that could not be opened are tried again this often: a person has just routed the range
-/// and waits.
+/// Listeners that could not be opened are tried again this often: a person has just routed the
+/// range and waits.
 pub const LISTEN_RETRY: Duration = Duration::from_secs(5);
 /// How often it is checked whether a peer's certificate has ended: as long as the shortest life.
 pub const CERTIFICATE_LOOK: Duration = CERTIFICATE_TTL_MIN;

@@ -1,7 +1,8 @@
 //! Where a rule loses to a better reason. An exception that nothing needs any more is a finding.
 
 /// Files over 600 product lines.
-pub(super) const LONG_FILES: &[(&str, &str)] = &[];
+pub(super) const LONG_FILES: &[(&str, &str)] =
+    &[("api/types/src/limits.rs", "every bound of every package in one place, one entry each")];
 
 /// Functions over 70 lines.
 pub(super) const LONG_FUNCTIONS: &[(&str, &str)] =
