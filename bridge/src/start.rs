@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rialto_core::state::command::{Action, Bootstrap, Command};
 use rialto_core::state::trust::{self, Member};
 use rialto_types::cluster::bridge_trust_domain;
@@ -112,16 +112,20 @@ fn first(config: &Config) -> anyhow::Result<Prepared> {
 }
 
 async fn join(config: &Config, token_file: &Path) -> anyhow::Result<Prepared> {
+    let file = token_file.display();
     let text = std::fs::read_to_string(token_file)
-        .with_context(|| format!("cannot read the join token `{}`", token_file.display()))?;
-    let token = token::decode(text.trim())?;
+        .with_context(|| format!("cannot read the join token in `{file}`"))?;
+    let token = token::decode(&text)
+        .with_context(|| format!("the join token in `{file}` cannot be used"))?;
+    // Redeeming another part's token would only use it up.
+    ensure!(
+        token.role == Role::Member,
+        "the join token in `{file}` is for a part `{}`, not for a member; make one with \
+         `rialto join token --member`",
+        token.role
+    );
     let (enrolled, secrets) = enroll::redeem(&token, &config.id, &config.advertised()).await?;
-    let Some(secrets) = secrets else {
-        bail!(
-            "the token in `{}` is not a member's; `rialto join token --member` makes one",
-            token_file.display()
-        );
-    };
+    let secrets = secrets.context("the control plane sent no secrets of a member")?;
     let membership = membership(&secrets)?;
     let seal_key: [u8; 32] = secrets.seal_key[..].try_into().context("the seal key is cut")?;
     let seal_key = SealKey::from_bytes(seal_key);

@@ -135,6 +135,7 @@ impl ByHand<'_> {
         self.verb(&["apply", "-f", &resource])?;
         let token = self.path(&format!("{cluster}.token"));
         fs::write(&token, self.verb(&["join", "token", "--cluster", cluster])?)?;
+        self.refuse_agents_token(&token)?;
 
         let settings = self.node_settings(cluster, number)?;
         let settings = self.write(&format!("{cluster}.yaml"), &settings)?;
@@ -181,6 +182,25 @@ impl ByHand<'_> {
                 "upstreams": [],
             },
         }))
+    }
+
+    /// A member that comes with an agent's token, which stays good.
+    fn refuse_agents_token(&self, token: &str) -> anyhow::Result<()> {
+        let any = "127.0.0.1:0";
+        let settings = json!({
+            "id": "bridge-2",
+            "listen": any,
+            "rest": any,
+            "admin": any,
+            "data": self.path("bridge-2"),
+        });
+        let settings = self.write("bridge-2.yaml", &settings)?;
+        let bridge = [PROGRAM, "bridge", "--config", &settings, "--token-file", token];
+        let exec = ["exec", "control", "--"];
+        let output = demo_output(&self.folder, &[&exec[..], &bridge[..]].concat())?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(!output.status.success() && told.contains("join token --member"), "{told}");
+        Ok(())
     }
 
     /// A second machine that comes with the token of the first.
