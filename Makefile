@@ -4,13 +4,14 @@
 CARGO ?= cargo
 WORKSPACE := --workspace --locked
 RIALTO := target/release/rialto
+DEBUG_RIALTO := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rialto
 
 # Debian packages: the demo prints commands that use the first; the tests start the second as well.
 DEMO_PACKAGES := curl bind9-dnsutils iproute2
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3 \
-  $(if $(shell command -v chromium google-chrome),,chromium)
+  $(if $(shell command -v chromium google-chrome),,$(if $(shell command -v npm),chromium))
 
-# The web page is built before the binary, which carries it. Only the tests insist on it.
+# The web page is built before the binary, which carries it, where Node.js is.
 NPM := npm --prefix ui
 UI_SOURCES := api/openapi.json ui/index.html ui/vite.config.ts \
   $(shell find ui/src ui/build -type f ! -name api.gen.ts)
@@ -25,8 +26,10 @@ help: ## what can be made
 demo: setup-demo build ## set up, then a whole federation on this machine
 	$(RIALTO) demo $(ARGS)
 
-test: setup-test ui ## set up, then every test
-	@$(MAKE) --no-print-directory --keep-going test-rust test-page
+test: setup-test page ## set up, then every test; those of the web page if npm is there
+	@page=; if $(has_node); then page=test-page; \
+	else echo "without the tests of the web page: $(node_missing)" >&2; fi; \
+	$(MAKE) --no-print-directory --keep-going test-rust $$page
 
 test-rust:
 	$(CARGO) test $(WORKSPACE) --no-fail-fast
@@ -34,6 +37,7 @@ test-rust:
 test-page:
 	$(NPM) test
 	$(NPM) run e2e:alone
+	RIALTO_BIN=$(DEBUG_RIALTO) $(NPM) run e2e:federation
 
 bench-page: ui ## the page with 50 clusters and 2,000 services, made up
 	$(NPM) run bench
@@ -71,7 +75,6 @@ setup-demo:
 	@$(call install,$(DEMO_PACKAGES))
 
 setup-test:
-	@$(has_node) || { echo "$(node_missing)" >&2; exit 1; }
 	@$(call install,$(TEST_PACKAGES))
 
 node_missing := Node.js 20.19 or newer with npm is missing (nodejs.org; Debian 13 has it)

@@ -91,7 +91,7 @@ export default function JoinDialog({ onClose, only }: { onClose: () => void; onl
               onChange={(event) => setPlatform(event.currentTarget.value as Platform)}
               data={[
                 { value: 'machine', label: 'Machines: a command to paste on one of them' },
-                { value: 'kubernetes', label: 'Kubernetes: a command for kubectl' },
+                { value: 'kubernetes', label: 'Kubernetes: the Helm chart' },
               ]}
             />
             <p className="dim">The token is good for one use and 15 minutes. It is shown once.</p>

@@ -165,7 +165,7 @@ function AttentionItem({ item, at }: { item: Attention; at: number }) {
       <Glyph level={item.level} />
       <div className="wrap">
         <span className="visually-hidden">{WORDS[item.level]}: </span>
-        <RefLink of={item.subject} />: {item.title}
+        <RefLink of={item.subject} text={item.title} />: {item.detail}
       </div>
       <div className="dim small number">
         {item.services > 0 && (
@@ -177,7 +177,6 @@ function AttentionItem({ item, at }: { item: Attention; at: number }) {
         {item.sinceMs != null && <Age ms={item.sinceMs} at={at} suffix="" />}
       </div>
       <div className="attention-more">
-        {item.detail !== '' && <p className="dim wrap">{item.detail}</p>}
         {item.lastChange != null && (
           <p className="small dim">
             Last change:{' '}

@@ -154,9 +154,7 @@ function Endpoints({ page, at }: { page: ServicePage; at: number }) {
                 <th scope="col" className="number">
                   Port
                 </th>
-                <th scope="col" className="number">
-                  Healthy
-                </th>
+                <th scope="col">Healthy</th>
                 <th scope="col">Exported</th>
                 <th scope="col" className="number">
                   Said
@@ -170,12 +168,15 @@ function Endpoints({ page, at }: { page: ServicePage; at: number }) {
                     <ClusterLink name={one.cluster} />
                   </td>
                   <td className="number">{one.port}</td>
-                  <td className="number">
-                    {one.healthy == null || one.total == null ? (
-                      <span className="dim">not known</span>
-                    ) : (
-                      `${one.healthy} of ${one.total}`
-                    )}
+                  <td>
+                    <LevelMark
+                      level={one.level}
+                      text={
+                        one.healthy == null || one.total == null
+                          ? 'not known'
+                          : `${one.healthy} of ${one.total}`
+                      }
+                    />
                   </td>
                   <td>
                     {one.exported ? (

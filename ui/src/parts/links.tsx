@@ -38,19 +38,25 @@ export function subjectOf(of: Ref): string {
   return of.namespace ? `${of.kind}/${of.namespace}/${of.name}` : `${of.kind}/${of.name}`;
 }
 
-export function RefLink({ of }: { of: Ref }) {
+/** Parts of the bridge have no page of their own: their name is said, and leads nowhere. */
+const PLAIN = new Set(['Member', 'Link', 'JoinToken']);
+
+export function RefLink({ of, text }: { of: Ref; text?: string }) {
+  const name = text ?? refName(of);
   if (of.kind === 'Service' && of.namespace)
     return <ServiceLink namespace={of.namespace} name={of.name} cluster={of.cluster} />;
-  if (of.kind === 'Cluster') return <ClusterLink name={of.name} />;
-  if (of.cluster)
+  if (of.kind === 'Cluster' && text === undefined) return <ClusterLink name={of.name} />;
+  const cluster = of.kind === 'Cluster' ? of.name : of.cluster;
+  if (cluster)
     return (
-      <Link to="/clusters/$name" params={{ name: of.cluster }} className="wrap">
-        {refName(of)}
+      <Link to="/clusters/$name" params={{ name: cluster }} className="strong wrap">
+        {name}
       </Link>
     );
+  if (PLAIN.has(of.kind)) return <span className="wrap">{name}</span>;
   return (
     <Link to="/changes" search={{ subject: subjectOf(of) }} className="wrap">
-      {refName(of)}
+      {name}
     </Link>
   );
 }
