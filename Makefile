@@ -6,6 +6,9 @@ WORKSPACE := --workspace --locked
 RIALTO := target/release/rialto
 DEBUG_RIALTO := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rialto
 
+# For `make test-kubernetes`.
+export KUBEBOX EAST WEST BRIDGE IMAGE KEEP
+
 # Debian packages: the demo prints commands that use the first; the tests start the second as well.
 DEMO_PACKAGES := curl bind9-dnsutils iproute2
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx-light postgresql python3 \
@@ -17,7 +20,7 @@ UI_SOURCES := api/openapi.json ui/index.html ui/vite.config.ts \
   $(shell find ui/src ui/build -type f ! -name api.gen.ts)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-page bench bench-page screenshots \
+.PHONY: help demo test test-kubernetes test-rust test-page bench bench-page screenshots \
   check build ui page image-root setup-demo setup-test
 
 help: ## what can be made
@@ -33,6 +36,10 @@ test: setup-test page ## set up, then every test; those of the web page if npm i
 
 test-rust:
 	$(CARGO) test $(WORKSPACE) --no-fail-fast
+
+# EAST and WEST are kubeconfigs, BRIDGE is HOST:PORT; or KUBEBOX makes two clusters.
+test-kubernetes: build ## on real clusters: KUBEBOX=PATH, or EAST=, WEST= and BRIDGE=
+	RIALTO=$(RIALTO) deploy/test-kubernetes.sh
 
 test-page:
 	$(NPM) test

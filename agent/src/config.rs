@@ -1,5 +1,6 @@
 //! The agent's settings, with their defaults and reasons.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -53,6 +54,11 @@ pub enum RegistrySource {
 pub struct Kubernetes {
     /// Where our own parts run.
     pub namespace: String,
+    #[serde(default)]
+    pub mode: Mode,
+    /// The labels of our gateways' pods: what is imported leads there. Needed to control.
+    #[serde(default)]
+    pub gateway_selector: BTreeMap<String, String>,
     /// This process's name in the Lease, the pod's; the environment's `HOSTNAME` by default.
     #[serde(default)]
     pub pod: Option<String>,
@@ -67,6 +73,16 @@ pub struct Kubernetes {
     pub accounts: Accounts,
     #[serde(default)]
     pub server: Server,
+}
+
+/// What an agent does to its cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// It shows all and writes nothing.
+    #[default]
+    Observe,
+    /// It makes what the cluster's workloads need to reach services of other clusters.
+    Control,
 }
 
 impl Kubernetes {
@@ -94,12 +110,23 @@ pub enum Error {
          agents are told apart"
     )]
     NoPod,
+    #[error(
+        "`registry.kubernetes.gatewaySelector` is empty, so that imports would lead nowhere; set \
+         it to the labels of the gateways' pods"
+    )]
+    NoSelector,
 }
 
 impl Config {
     pub fn check(&self) -> Result<(), Error> {
         if self.advertise.is_none() && self.listen.ip().is_unspecified() {
             return Err(Error::Advertise(self.listen));
+        }
+        if let RegistrySource::Kubernetes(settings) = &self.registry
+            && settings.mode == Mode::Control
+            && settings.gateway_selector.is_empty()
+        {
+            return Err(Error::NoSelector);
         }
         Ok(())
     }

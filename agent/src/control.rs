@@ -111,6 +111,9 @@ impl Agent {
         let mut agent = Self { tasks, serving: JoinSet::new(), streams: TaskTracker::new() };
         let tasks = &mut agent.tasks;
         start_loop(tasks, &config.registry, in_cluster.as_ref(), core);
+        if let Some(parts) = &in_cluster {
+            parts.start_imports(tasks, &bridges, config, published.virtual_ips.clone());
+        }
         spawn(tasks, "the health checks", check::run(published.wanted.clone(), check_sender));
         let state = control.link.clone();
         let sources = published.sources(config.id.clone(), epoch);
@@ -178,7 +181,7 @@ fn start_loop(
             spawn(tasks, NAME, Loop { provider: StaticFile::new(path), core }.run());
         }
         (RegistrySource::Kubernetes(_), Some(parts)) => {
-            let provider = Kubernetes::new(&parts.api, parts.namespace.clone());
+            let provider = Kubernetes::new(&parts.api, parts.namespace.clone(), parts.mode);
             spawn(tasks, NAME, Loop { provider, core }.run());
         }
         (RegistrySource::Kubernetes(_), None) => unreachable!("made from the same setting"),

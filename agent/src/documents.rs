@@ -16,7 +16,7 @@ use rialto_types::error::Chain;
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::local::{EndpointHealth, LocalTable};
-use rialto_types::report::HealthSummary;
+use rialto_types::report::{HealthSummary, VirtualIps};
 use rialto_wire::grpc::Table;
 use rialto_wire::identity::file;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +38,7 @@ pub(crate) struct Outputs {
     summaries: watch::Sender<Arc<Vec<HealthSummary>>>,
     wanted: watch::Sender<Wanted>,
     faults: watch::Sender<Vec<String>>,
+    virtual_ips: watch::Sender<VirtualIps>,
 }
 
 /// Where it is read.
@@ -50,6 +51,8 @@ pub(crate) struct Published {
     pub(crate) wanted: watch::Receiver<Wanted>,
     /// What is wrong with the registry as it stands.
     pub(crate) faults: watch::Receiver<Vec<String>>,
+    /// The addresses that the platform gave to imported services.
+    pub(crate) virtual_ips: watch::Receiver<VirtualIps>,
 }
 
 impl Outputs {
@@ -60,6 +63,7 @@ impl Outputs {
         let (summaries, summaries_read) = watch::channel(Arc::default());
         let (wanted, wanted_read) = watch::channel(Arc::default());
         let (faults, faults_read) = watch::channel(Vec::new());
+        let (virtual_ips, virtual_ips_read) = watch::channel(VirtualIps::new());
         let published = Published {
             table: table_read,
             plain: plain_read,
@@ -67,8 +71,9 @@ impl Outputs {
             summaries: summaries_read,
             wanted: wanted_read,
             faults: faults_read,
+            virtual_ips: virtual_ips_read,
         };
-        (Self { table, plain, report, summaries, wanted, faults }, published)
+        (Self { table, plain, report, summaries, wanted, faults, virtual_ips }, published)
     }
 }
 
@@ -169,6 +174,12 @@ impl Core {
                 let services = registry.services.len();
                 tracing::info!(services, callers = registry.callers.len(), "registry read");
                 self.metrics.count_registry_read("good");
+                let virtual_ips = registry.virtual_ips.clone().unwrap_or_default();
+                self.outputs.virtual_ips.send_if_modified(|held| {
+                    let differs = *held != virtual_ips;
+                    *held = virtual_ips;
+                    differs
+                });
                 self.fold.handle_registry(registry);
                 self.outputs.wanted.send_replace(Arc::new(self.fold.checks()));
                 self.outputs.faults.send_replace(Vec::new());

@@ -181,6 +181,7 @@ impl Fold {
             namespaces: registry.namespaces.as_ref().map(|known| known.iter().cloned().collect()),
             services: services.collect(),
             gateways: self.gateways.iter().filter_map(gateway).collect(),
+            virtual_ips: registry.virtual_ips.clone(),
         }
     }
 

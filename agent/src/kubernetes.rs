@@ -3,12 +3,14 @@
 //!
 //! - [`api`]: sessions, requests, watches, refusals
 //! - [`object`]: the kinds, trimmed to what is used
+//! - [`import`]: the Services by which pods reach what other clusters export
 //! - [`identity`]: the agent's identity, kept in one Secret
 //! - [`lease`]: one agent at a time
 //! - [`review`]: whose service account's token it is
 
 pub mod api;
 pub mod identity;
+pub mod import;
 pub mod lease;
 pub mod object;
 pub mod review;

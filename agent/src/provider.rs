@@ -9,6 +9,7 @@ use std::time::Duration;
 use rialto_types::id::{InstanceId, Namespace, ResourceName, ServiceName};
 use rialto_types::limits;
 use rialto_types::local::Caller;
+use rialto_types::report::VirtualIps;
 use rialto_types::service::{AppProtocol, ServicePort};
 
 pub mod address;
@@ -39,6 +40,8 @@ pub struct Registry {
     pub callers: BTreeMap<IpAddr, Caller>,
     /// Where other clusters reach gateways that do not know it themselves.
     pub gateways: BTreeMap<InstanceId, SocketAddr>,
+    /// The virtual IPs that the platform gave; `None` where it gives none.
+    pub virtual_ips: Option<VirtualIps>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -103,6 +103,7 @@ fn service_entry(
         ports: definition.ports.clone(),
         clusters: definition.clusters.clone(),
         virtual_ips,
+        gateway_ports: state.gateway_ports(name, cluster),
         headless: definition.headless.then(|| definition.endpoints.clone()),
         failover,
     }

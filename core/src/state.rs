@@ -58,7 +58,10 @@ pub struct State {
     members: BTreeMap<u64, Member>,
     objects: Objects,
     clusters: BTreeMap<ClusterName, cluster::Record>,
-    vips: BTreeMap<ClusterName, vip::Table>,
+    vips: BTreeMap<ClusterName, vip::Table<ServiceName>>,
+    /// Of clusters that report virtual IPs of their own.
+    #[serde(default)]
+    gateway_ports: BTreeMap<ClusterName, vip::Table<vip::PortKey>>,
     history: History,
     /// Derived: the clusters that have a service, exported or not.
     #[serde(skip)]
@@ -347,6 +350,9 @@ impl State {
             }
         }
         for table in self.vips.values_mut() {
+            table.rebuild();
+        }
+        for table in self.gateway_ports.values_mut() {
             table.rebuild();
         }
     }

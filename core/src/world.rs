@@ -124,6 +124,7 @@ impl World {
             clusters: clusters.collect(),
             ports,
             virtual_ips: words.list("vips").map(parse).collect(),
+            gateway_ports: BTreeMap::new(),
             headless: words.flag("headless").then(Vec::new),
             failover: FailoverEntry {
                 policy: words.option("policy").map(parse),

@@ -75,6 +75,7 @@ pub(crate) fn snapshot() -> Snapshot {
             .collect(),
         clusters: [(east.clone(), (9_001..=9_000 + ports).collect())].into(),
         virtual_ips: virtual_ips.iter().map(|ip| ip.parse().expect("an address")).collect(),
+        gateway_ports: Default::default(),
         headless: (endpoints > 0).then(|| {
             (1..=endpoints)
                 .map(|number| HeadlessEndpoint {

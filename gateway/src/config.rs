@@ -62,6 +62,9 @@ pub enum Capture {
     /// The gateway listens on every virtual IP itself; gateways on one host share them.
     #[default]
     Bind,
+    /// The gateway listens on ports of its own that the bridge gave to services: in Kubernetes,
+    /// where a Service leads its cluster IP there.
+    Ports,
     /// Only the far side is served.
     Off,
 }

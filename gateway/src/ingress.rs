@@ -1,8 +1,9 @@
-//! Local listeners: one per virtual IP and port of a service, opened and closed with the snapshot.
+//! Local listeners: one per virtual IP and port of a service, or one per gateway port, opened and
+//! closed with the snapshot.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
@@ -61,7 +62,7 @@ impl Listeners {
         if self.capture == Capture::Off || worker.is_draining() {
             return;
         }
-        let wanted = wanted(&worker.tables().snapshot);
+        let wanted = wanted(&worker.tables().snapshot, self.capture);
         self.open.retain(|address, listener| {
             let is_wanted = wanted.get(address).is_some_and(|(service, port)| {
                 *service == listener.service && *port == listener.port
@@ -92,8 +93,8 @@ impl Listeners {
                         tracing::warn!(
                             %address,
                             %error,
-                            "cannot listen on a virtual IP; is its range routed to this host \
-                             (`ip route add local RANGE dev lo`)?"
+                            "cannot listen for a service; is the port free, and the range of a \
+                             virtual IP routed to this host (`ip route add local RANGE dev lo`)?"
                         );
                     }
                 }
@@ -112,10 +113,18 @@ impl Listeners {
     }
 }
 
-/// The addresses to listen on. Two services on one address and port cannot be: VIPs are unique.
-fn wanted(snapshot: &Snapshot) -> BTreeMap<SocketAddr, (ServiceName, u16)> {
+/// The addresses to listen on. Two services on one address and port cannot be: virtual IPs are
+/// unique, and so are gateway ports.
+fn wanted(snapshot: &Snapshot, capture: Capture) -> BTreeMap<SocketAddr, (ServiceName, u16)> {
     let mut wanted = BTreeMap::new();
     for (name, service) in &snapshot.services {
+        if capture == Capture::Ports {
+            for (port, own) in &service.gateway_ports {
+                let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, *own));
+                wanted.insert(address, (name.clone(), *port));
+            }
+            continue;
+        }
         for ip in &service.virtual_ips {
             for port in &service.ports {
                 let port = port.port.get();

@@ -1,15 +1,23 @@
 //! What an agent has besides when it runs in the Kubernetes cluster that it reads.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::Context;
 use futures::FutureExt;
+use rialto_types::report::VirtualIps;
+use rialto_wire::bridges::Bridges;
 use rialto_wire::enroll::{Enrolled, Folder};
 use rialto_wire::identity::Identity;
+use rialto_wire::subscribe;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::join;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Mode};
 use crate::kubernetes::api::Api;
 use crate::kubernetes::identity::Keeper;
+use crate::kubernetes::import::{Imports, Writer};
 use crate::kubernetes::lease::Election;
 use crate::kubernetes::review::Reviewer;
 
@@ -17,6 +25,8 @@ use crate::kubernetes::review::Reviewer;
 pub(super) struct InCluster {
     pub(super) api: Api,
     pub(super) namespace: String,
+    pub(super) mode: Mode,
+    selector: BTreeMap<String, String>,
     holder: String,
     lease: String,
     keeper: Keeper,
@@ -28,6 +38,8 @@ impl InCluster {
         let api = Api::new(&settings.server).context("the cluster's API cannot be used")?;
         let namespace = settings.namespace.clone();
         Ok(Self {
+            mode: settings.mode,
+            selector: settings.gateway_selector.clone(),
             holder: settings.holder()?,
             lease: settings.lease.clone(),
             keeper: Keeper::new(api.clone(), &namespace, &settings.identity_secret),
@@ -56,6 +68,36 @@ impl InCluster {
         });
         let keeping = self.keeper.clone().keep(folder.clone(), identity.clone());
         tasks.spawn(keeping.map(|()| "the keeper of the identity"));
+    }
+
+    /// In mode Control: follows what other clusters export, and writes it into this one.
+    pub(super) fn start_imports(
+        &self,
+        tasks: &mut JoinSet<&'static str>,
+        bridges: &Bridges,
+        config: &Config,
+        virtual_ips: watch::Receiver<VirtualIps>,
+    ) {
+        if self.mode == Mode::Observe {
+            return;
+        }
+        let (snapshot, followed) = watch::channel(None);
+        let writer = Writer {
+            api: self.api.clone(),
+            namespace: self.namespace.clone(),
+            selector: self.selector.clone(),
+            lease: self.lease.clone(),
+            snapshot: followed,
+            virtual_ips,
+        };
+        tasks.spawn(writer.run().map(|()| "the writer of imports"));
+        let folder = config.data_folder.join("snapshot");
+        let subscription = subscribe::Config { bridges: bridges.clone(), folder };
+        let imports = Arc::new(Imports { snapshot });
+        tasks.spawn(async move {
+            subscribe::follow_snapshot(subscription, imports, watch::Sender::default()).await;
+            "the snapshot's subscription"
+        });
     }
 }
 

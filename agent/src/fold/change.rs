@@ -1,6 +1,6 @@
 //! What to tell the bridge, given what it has.
 
-use rialto_types::report::ReportChange;
+use rialto_types::report::{Report, ReportChange, VirtualIps};
 
 use crate::fold::Numbered;
 
@@ -26,5 +26,20 @@ pub fn change(epoch: u64, base: Option<&Numbered>, next: &Numbered) -> ReportCha
         gateways: report.gateways.clone(),
         services: services.collect(),
         removed: removed.collect(),
+        virtual_ips: virtual_ips(base, report),
     }
+}
+
+/// Without a base, or with one that left them to the bridge, all.
+fn virtual_ips(base: Option<&Numbered>, report: &Report) -> Option<VirtualIps> {
+    let all = report.virtual_ips.as_ref()?;
+    let Some(before) = base.and_then(|base| base.report.virtual_ips.as_ref()) else {
+        return Some(all.clone());
+    };
+    let differing =
+        all.iter().filter(|(service, addresses)| before.get(*service) != Some(addresses));
+    let gone = before.keys().filter(|service| !all.contains_key(*service));
+    let gone = gone.map(|service| (service.clone(), Vec::new()));
+    let differing = differing.map(|(service, addresses)| (service.clone(), addresses.clone()));
+    Some(differing.chain(gone).collect())
 }

@@ -99,6 +99,11 @@ impl Error {
         self.status() == Some(StatusCode::GONE.as_u16())
     }
 
+    /// The object cannot be as it was sent.
+    pub fn is_invalid(&self) -> bool {
+        self.status() == Some(StatusCode::UNPROCESSABLE_ENTITY.as_u16())
+    }
+
     /// Somebody else wrote the object meanwhile.
     pub fn is_conflict(&self) -> bool {
         self.status() == Some(StatusCode::CONFLICT.as_u16())
@@ -124,6 +129,8 @@ pub enum Body {
     Object,
     /// RFC 7396.
     MergePatch,
+    /// Server-side apply.
+    Apply,
 }
 
 /// The API server; clones share what was read of it.
@@ -301,6 +308,8 @@ impl Session {
                 let kind = match kind {
                     Body::Object => "application/json",
                     Body::MergePatch => "application/merge-patch+json",
+                    // JSON is YAML.
+                    Body::Apply => "application/apply-patch+yaml",
                 };
                 request = request.header(header::CONTENT_TYPE, kind);
                 bytes

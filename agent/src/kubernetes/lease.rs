@@ -14,13 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{Api, Body, Error, Session};
 
-/// The part of `coordination.k8s.io/v1` Lease that decides.
+/// The part of `coordination.k8s.io/v1` Lease that decides; the rest belongs to others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Lease {
-    #[serde(rename = "apiVersion", default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
     metadata: LeaseMetadata,
     #[serde(default)]
     spec: LeaseSpec,
@@ -29,8 +25,6 @@ struct Lease {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LeaseMetadata {
-    name: String,
-    namespace: String,
     /// A write on top of another version is refused.
     resource_version: String,
 }
@@ -140,12 +134,10 @@ impl Election {
     }
 
     async fn take(&self, session: &mut Session, mut lease: Lease) -> Result<bool, Error> {
-        lease.api_version = "coordination.k8s.io/v1".into();
-        lease.kind = "Lease".into();
         lease.spec.holder_identity = Some(self.watch.holder.clone());
         lease.spec.lease_duration_seconds = Some(limits::KUBERNETES_LEASE.as_secs());
         lease.spec.renew_time = Some(micro_time(now()));
-        match session.send::<Lease>(Method::PUT, &self.path, Body::Object, &lease).await {
+        match session.send::<Lease>(Method::PATCH, &self.path, Body::MergePatch, &lease).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_conflict() => Ok(false),
             Err(error) => Err(error),

@@ -105,6 +105,9 @@ pub struct ServiceAnnotations {
     /// Where other clusters reach a gateway, where the platform does not say so.
     #[serde(rename = "rialto.dev/advertise")]
     pub advertise: Option<Box<str>>,
+    /// The imported service that a Service of ours stands for, as NAMESPACE/NAME.
+    #[serde(rename = "rialto.dev/service")]
+    pub service: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use crate::config::Mode;
 use crate::kubernetes::api::Api;
 use crate::provider::{Event, Provider};
 
@@ -31,6 +32,7 @@ use store::{Outcome, Store, Update};
 pub struct Kubernetes {
     /// Where our own parts run.
     namespace: String,
+    mode: Mode,
     store: Store,
     updates: mpsc::Receiver<Update>,
     /// When what changed is told.
@@ -41,7 +43,7 @@ pub struct Kubernetes {
 
 impl Kubernetes {
     /// Starts to watch; `namespace` is where our own parts run.
-    pub fn new(api: &Api, namespace: String) -> Self {
+    pub fn new(api: &Api, namespace: String, mode: Mode) -> Self {
         let (sender, updates) = mpsc::channel(limits::KUBERNETES_UPDATES_MAX);
         let mut following = JoinSet::new();
         let mut start = |task| following.spawn(task);
@@ -50,7 +52,7 @@ impl Kubernetes {
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Slices)));
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Pods)));
         start(boxed(watch::follow(api.clone(), sender, Update::Exports)));
-        Self { namespace, store: Store::default(), updates, due: None, _following: following }
+        Self { namespace, mode, store: Store::default(), updates, due: None, _following: following }
     }
 }
 
@@ -78,7 +80,7 @@ impl Provider for Kubernetes {
                 }
                 () = sleep_until(self.due.unwrap_or_else(Instant::now)), if self.due.is_some() => {
                     self.due = None;
-                    match self.store.registry(&self.namespace) {
+                    match self.store.registry(&self.namespace, self.mode) {
                         // Not every kind was listed yet.
                         None => {}
                         Some(Ok(registry)) => return Event::Replaced(registry),

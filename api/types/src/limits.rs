@@ -47,6 +47,11 @@ pub const OVERPROVISIONING_PERCENT_DEFAULT: u32 = 140;
 /// A virtual IP rests this long before another service gets it: 2 x the DNS time to live + 60 s
 /// at the least (reliability.md 44); ten minutes also outlive clients that resolve rarely.
 pub const VIP_QUARANTINE: Duration = Duration::from_secs(600);
+/// Ports on which gateways listen for imported services, where the platform leads its own addresses
+/// there: below the node ports of Kubernetes (30,000) and the ephemeral range of Linux (32,768), so
+/// that nothing else takes them.
+pub const GATEWAY_PORT_FIRST: u16 = 20_000;
+pub const GATEWAY_PORTS_MAX: u16 = 10_000;
 /// Revisions whose diff is kept for `history` and `revert`: memory of every member.
 pub const HISTORY_ENTRIES_MAX: usize = 1_000;
 /// Bytes of those diffs, as JSON: a route may have a megabyte, a thousand of them must not fill a
@@ -306,6 +311,8 @@ pub const KUBERNETES_WATCH_MIN: Duration = Duration::from_secs(1);
 pub const KUBERNETES_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether a kind that the cluster did not have is there.
 pub const KUBERNETES_ABSENT_LOOK: Duration = Duration::from_secs(30);
+/// What we wrote into the cluster is looked at this often, besides at each change.
+pub const KUBERNETES_REWRITE: Duration = Duration::from_secs(30);
 /// Changes wait this long for others, so that a rollout is folded in some tens of steps.
 pub const KUBERNETES_SETTLE: Duration = Duration::from_millis(20);
 /// Changes of all kinds that wait for the store.

@@ -2,6 +2,7 @@
 //! No endpoints, headless services excepted.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +20,24 @@ pub struct Report {
     pub namespaces: Option<Vec<Namespace>>,
     pub services: BTreeMap<ServiceName, ReportedService>,
     pub gateways: Vec<GatewayAddress>,
+    /// The virtual IPs that the cluster's platform gave to imported services; `None` leaves them to
+    /// the bridge.
+    #[serde(default)]
+    pub virtual_ips: Option<VirtualIps>,
 }
+
+/// By service, the addresses by which a cluster's own workloads reach it, IPv4 first.
+pub type VirtualIps = BTreeMap<ServiceName, Vec<IpAddr>>;
 
 impl Report {
     pub fn empty(cluster: ClusterName) -> Self {
-        Self { cluster, namespaces: None, services: BTreeMap::new(), gateways: Vec::new() }
+        Self {
+            cluster,
+            namespaces: None,
+            services: BTreeMap::new(),
+            gateways: Vec::new(),
+            virtual_ips: None,
+        }
     }
 }
 
@@ -68,4 +82,8 @@ pub struct ReportChange {
     /// Services that are new or differ.
     pub services: BTreeMap<ServiceName, ReportedService>,
     pub removed: Vec<ServiceName>,
+    /// Virtual IPs that are new or differ; an empty list takes one back. `None` leaves them to the
+    /// bridge.
+    #[serde(default)]
+    pub virtual_ips: Option<VirtualIps>,
 }

@@ -67,6 +67,10 @@ pub struct ServiceEntry {
     pub clusters: BTreeMap<ClusterName, Vec<u16>>,
     /// The virtual IPs by which this snapshot's cluster reaches it; empty for headless services.
     pub virtual_ips: Vec<IpAddr>,
+    /// By port, where this snapshot's gateways listen for it: in a cluster whose platform leads its
+    /// own address of the service there. Empty elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gateway_ports: BTreeMap<u16, u16>,
     /// The named endpoints of a headless service; `None` for others.
     pub headless: Option<Vec<HeadlessEndpoint>>,
     pub failover: FailoverEntry,

@@ -104,7 +104,9 @@ impl Control for ControlService {
         &self,
         request: Request<Streaming<SubscriberMessage>>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
-        let (cluster, role, id) = cluster_part(request.extensions(), &[Role::Gateway, Role::Dns])?;
+        // An agent writes into its cluster what the others export.
+        let roles = [Role::Gateway, Role::Dns, Role::Agent];
+        let (cluster, role, id) = cluster_part(request.extensions(), &roles)?;
         let (replies, outgoing) = mpsc::channel(limits::SUBSCRIBER_QUEUE);
         let key = SubscriberKey { cluster, role, id };
         let subscription = Subscription { service: self.0.clone(), key, replies };

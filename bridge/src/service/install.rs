@@ -26,8 +26,9 @@ impl Install {
             Self::Kubernetes { cluster, anchor } => format!(
                 "helm install rialto deploy/helm/rialto \\\n  \
                  --namespace rialto --create-namespace \\\n  \
-                 --set cluster={cluster} --set anchor={anchor} \\\n  \
-                 --set joinToken={token}"
+                 --set-string cluster={cluster} \\\n  \
+                 --set-string anchor={anchor} \\\n  \
+                 --set-string joinToken={token}"
             ),
         }
     }

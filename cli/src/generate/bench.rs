@@ -141,6 +141,7 @@ fn entries(arguments: &Arguments, anchors: &TrustBundle) -> Vec<Entry> {
         ports: vec![ServicePort { name: None, port: arguments.port, app_protocol }],
         clusters: [(name(FAR), vec![arguments.port.get()])].into(),
         virtual_ips,
+        gateway_ports: BTreeMap::new(),
         headless: None,
         failover: FailoverEntry {
             policy: None,

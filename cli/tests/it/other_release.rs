@@ -50,6 +50,7 @@ async fn an_unknown_message_does_not_end_a_stream() {
         gateways: Vec::new(),
         services: Default::default(),
         removed: Vec::new(),
+        virtual_ips: None,
     };
     let report = serde_json::to_vec(&report).expect("text keys only");
     let (sender, outgoing) = mpsc::channel(8);

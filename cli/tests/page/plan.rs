@@ -118,6 +118,7 @@ impl Cluster {
             gateways: vec![serde_json::from_value(gateway).expect("a gateway")],
             services: self.services.iter().map(service).collect(),
             removed: Vec::new(),
+            virtual_ips: None,
         }
     }
 

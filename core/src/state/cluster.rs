@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rialto_types::cluster::{ClusterSpec, GatewayAddress};
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName, Timestamp};
 use rialto_types::object::{Key, Kind, Resource, Spec};
-use rialto_types::report::ReportedService;
+use rialto_types::report::{ReportedService, VirtualIps};
 use serde::{Deserialize, Serialize};
 
 use super::trust::Issuer;
@@ -22,6 +22,9 @@ pub(super) struct Record {
     pub(super) namespaces: Option<Vec<Namespace>>,
     pub(super) gateways: Vec<GatewayAddress>,
     pub(super) services: BTreeMap<ServiceName, Held>,
+    /// `None` where the bridge gives the addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) virtual_ips: Option<VirtualIps>,
 }
 
 /// A service as one cluster has it.
@@ -152,6 +155,7 @@ impl State {
                 namespaces: None,
                 gateways: Vec::new(),
                 services: BTreeMap::new(),
+                virtual_ips: None,
             };
             self.clusters.insert(name.clone(), record);
             self.vips.insert(name.clone(), Default::default());
@@ -188,6 +192,7 @@ impl State {
 
     pub(super) fn remove_cluster(&mut self, name: &ClusterName, effect: &mut Effect) {
         self.vips.remove(name);
+        self.gateway_ports.remove(name);
         let Some(record) = self.clusters.remove(name) else { return };
         for service in record.services.into_keys() {
             self.forget_holder(&service, name);

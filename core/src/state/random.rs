@@ -188,6 +188,7 @@ fn report(
         gateways: Vec::new(),
         services,
         removed: Vec::new(),
+        virtual_ips: None,
     }
 }
 

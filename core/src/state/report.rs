@@ -1,11 +1,12 @@
 //! What clusters report: accepted whole or refused whole, never in part.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rialto_types::cluster::GatewayAddress;
 use rialto_types::id::{ClusterName, Namespace, Revision, ServiceName};
 use rialto_types::limits;
-use rialto_types::report::{ReportChange, ReportedService};
+use rialto_types::report::{ReportChange, ReportedService, VirtualIps};
 
 use super::cluster::{Held, Record};
 use super::refused::some_of;
@@ -18,6 +19,8 @@ struct Stated {
     gateways: Vec<GatewayAddress>,
     upserts: BTreeMap<ServiceName, ReportedService>,
     removals: BTreeSet<ServiceName>,
+    /// All of them.
+    virtual_ips: Option<VirtualIps>,
 }
 
 impl State {
@@ -48,6 +51,25 @@ impl State {
             effect.audited = true;
             effect.touched.insert(cluster_key(cluster));
         }
+        let was_reported = record.virtual_ips.is_some();
+        let held = std::mem::replace(&mut record.virtual_ips, stated.virtual_ips);
+        let (before, after) = (held.unwrap_or_default(), record.virtual_ips.as_ref());
+        let differs = |service: &&ServiceName| {
+            before.get(*service) != after.and_then(|after| after.get(*service))
+        };
+        let moved = before.keys().chain(after.into_iter().flat_map(BTreeMap::keys));
+        let shown = moved.filter(differs).filter(|service| self.holders.contains_key(*service));
+        effect.touched.extend(shown.cloned().map(service_key));
+        if was_reported != record.virtual_ips.is_some() {
+            // Every service gets, or gives up, a port on the cluster's gateways.
+            effect.services.extend(self.holders.keys().cloned());
+            if was_reported {
+                self.gateway_ports.remove(cluster);
+            } else {
+                self.gateway_ports.insert(cluster.clone(), Default::default());
+            }
+        }
+        let record = self.clusters.get_mut(cluster).expect("checked by the caller");
         let (mut upserted, mut removed) = (Vec::new(), Vec::new());
         for (service, said) in stated.upserts {
             let held = record.services.get(&service);
@@ -114,8 +136,15 @@ fn resolve(record: &Record, report: ReportChange) -> Result<Stated, Refused> {
         let reason = "is both changed and removed".into();
         return Err(invalid(&report.cluster, &format!("service {both}"), "removed", reason));
     }
+    let virtual_ips = report.virtual_ips.map(|changes| {
+        let held = record.virtual_ips.clone().filter(|_| report.base.is_some());
+        let mut all = held.unwrap_or_default();
+        all.extend(changes);
+        all.retain(|_, addresses| !addresses.is_empty());
+        all
+    });
     let (gateways, upserts) = (report.gateways, report.services);
-    Ok(Stated { namespaces, gateways, upserts, removals })
+    Ok(Stated { namespaces, gateways, upserts, removals, virtual_ips })
 }
 
 fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), Refused> {
@@ -136,6 +165,10 @@ fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), 
     let namespaces = stated.namespaces.as_ref().map_or(0, Vec::len);
     quota("namespaces", namespaces, limits::NAMESPACES_PER_CLUSTER_MAX)?;
     check_gateways(cluster, &stated.gateways)?;
+    if let Some(virtual_ips) = &stated.virtual_ips {
+        quota("virtual IPs", virtual_ips.len(), limits::SERVICES_PER_CLUSTER_MAX)?;
+        check_virtual_ips(cluster, virtual_ips)?;
+    }
     if let Some(namespaces) = &stated.namespaces {
         let mut services = kept.into_iter().chain(stated.upserts.keys());
         if let Some(service) =
@@ -155,6 +188,25 @@ fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), 
         let what = format!("endpoints of headless service {name}");
         quota(&what, endpoints, limits::HEADLESS_ENDPOINTS_MAX)?;
         check_service(cluster, name, service)?;
+    }
+    Ok(())
+}
+
+fn check_virtual_ips(cluster: &ClusterName, virtual_ips: &VirtualIps) -> Result<(), Refused> {
+    let mut owners: BTreeMap<IpAddr, &ServiceName> = BTreeMap::new();
+    for (service, addresses) in virtual_ips {
+        for address in addresses {
+            let subject = format!("service {service}");
+            let refuse = |reason: String| {
+                Err(invalid(cluster, &subject, "virtualIps", format!("{address} {reason}")))
+            };
+            if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+                return refuse("is no address of a service".into());
+            }
+            if let Some(other) = owners.insert(*address, service) {
+                return refuse(format!("is also the address of {other}"));
+            }
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::id::{ClusterName, ResourceName, ServiceName, Timestamp};
 use rialto_types::object::{Document, Key, Kind, Metadata, Owner, Spec};
+use rialto_types::report::VirtualIps;
 use rialto_types::service::{ServiceExportSpec, ServiceInCluster, ServiceStatus, dns_name};
 use serde_json::Value;
 
@@ -25,8 +26,8 @@ impl State {
         let clusters = clusters.collect();
         let mut conflicts = definition.conflicts;
         let mut virtual_ips = BTreeMap::new();
-        for (cluster, table) in &self.vips {
-            if table.is_starved(service) {
+        for cluster in self.vips.keys() {
+            if self.is_starved(service, cluster) {
                 conflicts.push(starved(cluster));
             }
             let addresses = self.virtual_ips(service, cluster);
@@ -50,10 +51,29 @@ impl State {
         service: &ServiceName,
         cluster: &ClusterName,
     ) -> Vec<std::net::IpAddr> {
+        if let Some(reported) = self.reported_vips(cluster) {
+            return reported.get(service).cloned().unwrap_or_default();
+        }
         match (self.vips.get(cluster), self.cluster_spec(cluster)) {
             (Some(table), Some(spec)) => table.addresses(service, spec),
             (None, _) | (_, None) => Vec::new(),
         }
+    }
+
+    /// By port, where the gateways of a cluster listen for a service; empty where they listen on
+    /// its virtual IPs.
+    pub fn gateway_ports(
+        &self,
+        service: &ServiceName,
+        cluster: &ClusterName,
+    ) -> BTreeMap<u16, u16> {
+        let table = self.gateway_ports.get(cluster);
+        table.map(|table| table.gateway_ports(service)).unwrap_or_default()
+    }
+
+    /// The virtual IPs that a cluster's platform gave, if it does.
+    fn reported_vips(&self, cluster: &ClusterName) -> Option<&VirtualIps> {
+        self.clusters.get(cluster)?.virtual_ips.as_ref()
     }
 
     pub fn is_exported(&self, service: &ServiceName) -> bool {
@@ -109,7 +129,8 @@ impl State {
     }
 
     pub(crate) fn is_starved(&self, service: &ServiceName, cluster: &ClusterName) -> bool {
-        self.vips.get(cluster).is_some_and(|table| table.is_starved(service))
+        let is_ours = self.reported_vips(cluster).is_none();
+        is_ours && self.vips.get(cluster).is_some_and(|table| table.is_starved(service))
     }
 
     fn exports(&self, service: &ServiceName) -> Vec<Export<'_>> {
@@ -217,6 +238,15 @@ impl State {
             let definition = self.definition(&service);
             let needs_one = !definition.clusters.is_empty() && !definition.headless;
             let is_defined = self.holders.contains_key(&service);
+            let ports: Vec<u16> = match needs_one {
+                true => definition.ports.iter().map(|port| port.port.get()).collect(),
+                false => Vec::new(),
+            };
+            for table in self.gateway_ports.values_mut() {
+                if table.set(&service, &ports, now) {
+                    changed.insert(service.clone());
+                }
+            }
             for (table, capacity) in self.vips.values_mut().zip(&capacities) {
                 let differs = if needs_one {
                     table.bind(&service, *capacity, now)

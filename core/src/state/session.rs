@@ -266,7 +266,8 @@ fn expand(text: &str) -> String {
 }
 
 /// `report CLUSTER EPOCH.REVISION [on BASE] [service NAME [PORT...] [exported] [headless
-/// [HOST=]ADDRESS...]] [gateway ID ADDRESS] [namespaces NAME...] [remove NAME]`
+/// [HOST=]ADDRESS...]] [gateway ID ADDRESS] [namespaces NAME...] [remove NAME]
+/// [vip [SERVICE ADDRESS]...]`
 fn report_of(words: &[&str]) -> ReportChange {
     let cluster: ClusterName = words[0].parse().expect("a cluster");
     let (epoch, revision) = words[1].split_once('.').expect("EPOCH.REVISION");
@@ -279,8 +280,9 @@ fn report_of(words: &[&str]) -> ReportChange {
         gateways: Vec::new(),
         services: BTreeMap::new(),
         removed: Vec::new(),
+        virtual_ips: None,
     };
-    let keywords = ["on", "service", "gateway", "namespaces", "remove"];
+    let keywords = ["on", "service", "gateway", "namespaces", "remove", "vip"];
     let starts: Vec<usize> = (2..words.len()).filter(|at| keywords.contains(&words[*at])).collect();
     for (at, start) in starts.iter().enumerate() {
         let end = starts.get(at + 1).copied().unwrap_or(words.len());
@@ -295,6 +297,16 @@ fn report_of(words: &[&str]) -> ReportChange {
                 id: arguments[0].parse().expect("an id"),
                 address: arguments[1].parse().expect("an address"),
             }),
+            "vip" => {
+                let mut vips = report.virtual_ips.take().unwrap_or_default();
+                let mut words = arguments.iter();
+                while let Some(name) = words.next() {
+                    let name: ServiceName = name.parse().expect("a service");
+                    let addresses = words.next().map(|it| it.parse().expect("an address"));
+                    vips.insert(name, addresses.into_iter().collect());
+                }
+                report.virtual_ips = Some(vips);
+            }
             "namespaces" => {
                 let names = arguments.iter().map(|name| name.parse().expect("a namespace"));
                 report.namespaces = Some(names.collect());

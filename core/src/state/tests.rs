@@ -44,6 +44,7 @@ proptest! {
                 prop_assert_eq!(&before.objects, &after.objects);
                 prop_assert_eq!(&before.clusters, &after.clusters);
                 prop_assert_eq!(&before.vips, &after.vips);
+                prop_assert_eq!(&before.gateway_ports, &after.gateway_ports);
                 prop_assert_eq!(before.revision, after.revision);
             }
             prop_assert_eq!(applied.revision, after.revision);

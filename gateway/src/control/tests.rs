@@ -233,6 +233,7 @@ fn delta(east: &ClusterName, vip: Ipv4Addr) -> Delta {
             ports: vec![port],
             clusters: [(east.clone(), vec![PORT])].into(),
             virtual_ips: vec![IpAddr::V4(vip)],
+            gateway_ports: Default::default(),
             headless: None,
             failover: FailoverEntry {
                 policy: None,

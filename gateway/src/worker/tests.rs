@@ -480,6 +480,7 @@ impl World {
             ports: vec![port],
             clusters: self.endpoints.keys().map(|c| (name(c), vec![PORT])).collect(),
             virtual_ips: self.virtual_ips.clone(),
+            gateway_ports: BTreeMap::new(),
             headless: None,
             failover: FailoverEntry {
                 policy: None,

@@ -2,13 +2,7 @@ use super::*;
 
 fn lease(version: &str, holder: Option<&str>) -> Lease {
     Lease {
-        api_version: String::new(),
-        kind: String::new(),
-        metadata: LeaseMetadata {
-            name: "rialto-agent".into(),
-            namespace: "rialto".into(),
-            resource_version: version.into(),
-        },
+        metadata: LeaseMetadata { resource_version: version.into() },
         spec: LeaseSpec {
             holder_identity: holder.map(str::to_owned),
             lease_duration_seconds: Some(15),

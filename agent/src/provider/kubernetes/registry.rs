@@ -7,8 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use rialto_types::id::{InstanceId, Namespace as NamespaceName, ServiceName};
 use rialto_types::limits;
 use rialto_types::local::Caller;
+use rialto_types::report::VirtualIps;
 use rialto_types::service::AppProtocol;
 
+use crate::config::Mode;
+use crate::kubernetes::import::IMPORT;
 use crate::kubernetes::object::{
     EndpointSlice, Namespace, ObjectKey, Pod, Service as Object, ServiceExport, ServicePort,
     SliceEndpoint,
@@ -18,9 +21,6 @@ use crate::provider::{Endpoint, Fault, Port, Registry, Service};
 
 /// The label by which the chart marks the Service of one gateway; its value is the gateway's id.
 const GATEWAY: &str = "rialto.dev/gateway";
-/// The label of Services that were made for an import: they are no services of the cluster.
-pub(super) const IMPORT: &str = "rialto.dev/import";
-
 /// All objects that count.
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Sources<'a> {
     pub(super) slices: &'a HashMap<ObjectKey, EndpointSlice>,
     pub(super) pods: &'a HashMap<ObjectKey, Pod>,
     pub(super) exports: &'a HashMap<ObjectKey, ServiceExport>,
+    /// Whether the platform's addresses of imported services are used.
+    pub(super) mode: Mode,
 }
 
 /// The registry, or why there is none. What one object has that we cannot carry is left out, so
@@ -45,7 +47,7 @@ pub(super) fn build(sources: &Sources<'_>) -> Result<Registry, Vec<Fault>> {
             registry.gateways.insert(id, address);
         }
         let Some(name) = service_name(key) else { continue };
-        if !namespaces.contains(&name.namespace) || object.metadata.labels.contains_key(IMPORT) {
+        if !namespaces.contains(&name.namespace) || is_import(sources, object) {
             continue;
         }
         let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
@@ -55,6 +57,7 @@ pub(super) fn build(sources: &Sources<'_>) -> Result<Registry, Vec<Fault>> {
         }
     }
     registry.namespaces = Some(namespaces);
+    registry.virtual_ips = (sources.mode == Mode::Control).then(|| virtual_ips(sources));
     registry.callers = callers(sources);
     let endpoints = registry.services.values().map(|service| service.endpoints.len()).sum();
     let bounds = [
@@ -194,6 +197,27 @@ fn callers(sources: &Sources<'_>) -> BTreeMap<IpAddr, Caller> {
         }
     }
     claims.into_iter().filter_map(|(address, caller)| Some((address, caller?))).collect()
+}
+
+/// Whether we made the Service for an import.
+fn is_import(sources: &Sources<'_>, object: &Object) -> bool {
+    *object.metadata.namespace == *sources.namespace && object.metadata.labels.contains_key(IMPORT)
+}
+
+/// The cluster IPs of the Services that we made for imports.
+fn virtual_ips(sources: &Sources<'_>) -> VirtualIps {
+    let mut virtual_ips = VirtualIps::new();
+    for object in sources.services.values() {
+        let service = object.metadata.annotations.service.as_ref();
+        let service = service.filter(|_| is_import(sources, object));
+        let service = service.and_then(|service| service.parse().ok());
+        let addresses = object.spec.cluster_ips.iter().filter_map(|ip| ip.parse().ok());
+        let addresses: Vec<IpAddr> = addresses.collect();
+        if let (Some(service), false) = (service, addresses.is_empty()) {
+            virtual_ips.insert(service, addresses);
+        }
+    }
+    virtual_ips
 }
 
 /// Where other clusters reach one of our gateways: by what its Service says, or as the platform

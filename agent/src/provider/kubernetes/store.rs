@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::registry::{self, Sources};
 use super::watch::Delta;
+use crate::config::Mode;
 use crate::kubernetes::object::{EndpointSlice, Namespace, ObjectKey, Pod, Service, ServiceExport};
 use crate::provider::{Fault, Registry};
 
@@ -79,13 +80,17 @@ impl Store {
     }
 
     /// The registry, once every kind was listed: a part of it would withdraw the rest.
-    pub(super) fn registry(&self, namespace: &str) -> Option<Result<Registry, Vec<Fault>>> {
+    pub(super) fn registry(
+        &self,
+        namespace: &str,
+        mode: Mode,
+    ) -> Option<Result<Registry, Vec<Fault>>> {
         let (Some(namespaces), Some(services), Some(slices), Some(pods), Some(exports)) =
             (&self.namespaces, &self.services, &self.slices, &self.pods, &self.exports)
         else {
             return None;
         };
-        let sources = Sources { namespace, namespaces, services, slices, pods, exports };
+        let sources = Sources { namespace, namespaces, services, slices, pods, exports, mode };
         Some(registry::build(&sources))
     }
 }

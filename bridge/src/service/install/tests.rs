@@ -12,7 +12,7 @@ fn commands_hold_all_that_is_needed() {
     let settings =
         ["cluster=east".to_owned(), format!("anchor={anchor}"), "joinToken=rialto1.abc".into()];
     for setting in settings {
-        assert!(command.contains(&format!("--set {setting}")), "{command}");
+        assert!(command.contains(&format!("--set-string {setting}")), "{command}");
     }
     let command = Install::Machine("agent").with_token("rialto1.abc");
     assert!(command.contains("rialto agent --config agent.yaml --token-file join.token"));

@@ -176,6 +176,7 @@ impl Home {
             ports: vec![ServicePort { name: None, port, app_protocol: self.protocol }],
             clusters: [(east(), vec![self.port])].into(),
             virtual_ips: vec![self.virtual_ip],
+            gateway_ports: Default::default(),
             headless: None,
             failover: FailoverEntry {
                 policy: None,

@@ -25,12 +25,11 @@ fn service(at: usize) -> ServiceName {
 /// Five numbers for eight services: they run out, rest and come round.
 const CAPACITY: u64 = 5;
 
-fn number(table: &Table, service: &ServiceName) -> Option<u64> {
-    let binding = table.bindings.get(service)?;
-    binding.released_at.is_none().then_some(binding.number)
+fn number(table: &Table<ServiceName>, service: &ServiceName) -> Option<u64> {
+    table.number(service)
 }
 
-fn step(table: &mut Table, now: &mut Timestamp, step: &Step) {
+fn step(table: &mut Table<ServiceName>, now: &mut Timestamp, step: &Step) {
     match step {
         Step::Bind(at) => drop(table.bind(&service(*at), CAPACITY, *now)),
         Step::Release(at) => drop(table.release(&service(*at), *now)),
@@ -105,4 +104,35 @@ fn the_smaller_range_counts() {
         ..Default::default()
     };
     assert_eq!(capacity(&spec), 65_534);
+}
+
+#[test]
+fn gateway_ports_are_unique_outside_the_ephemeral_range_and_rest_before_reuse() {
+    let (mut table, mut now) = (Table::<PortKey>::default(), Timestamp::default());
+    assert!(table.set(&service(1), &[80, 443], now));
+    assert!(table.set(&service(2), &[80], now));
+    assert!(!table.set(&service(2), &[80], now), "it is there");
+    let first = table.gateway_ports(&service(1));
+    assert_eq!(first, [(80, 20_000), (443, 20_001)].into());
+    assert_eq!(table.gateway_ports(&service(2)), [(80, 20_002)].into());
+    assert!(limits::GATEWAY_PORT_FIRST + (limits::GATEWAY_PORTS_MAX - 1) < 30_000);
+
+    assert!(table.set(&service(1), &[443], now));
+    assert_eq!(table.gateway_ports(&service(1)), [(443, 20_001)].into());
+    assert!(table.set(&service(1), &[80, 443], now), "the same number comes back");
+    assert_eq!(table.gateway_ports(&service(1)), first);
+
+    assert!(table.set(&service(1), &[], now));
+    for other in 3..3 + u64::from(limits::GATEWAY_PORTS_MAX) - 3 {
+        table.set(&service(usize::try_from(other).expect("small")), &[80], now);
+    }
+    table.set(&service(100_000), &[80], now);
+    assert!(table.gateway_ports(&service(100_000)).is_empty(), "all are taken or rest");
+    now = now.plus(limits::VIP_QUARANTINE);
+    table.set(&service(100_000), &[80], now);
+    assert_eq!(table.gateway_ports(&service(100_000)), [(80, 20_000)].into());
+    let text = serde_json::to_string(&table).expect("text keys");
+    let mut read: Table<PortKey> = serde_json::from_str(&text).expect("own text");
+    read.rebuild();
+    assert_eq!(read, table);
 }

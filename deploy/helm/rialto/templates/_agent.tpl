@@ -3,6 +3,11 @@ dataFolder: /var/lib/rialto
 registry:
   kubernetes:
     namespace: {{ .Release.Namespace }}
+    mode: {{ .Values.mode }}
+    {{- if eq .Values.mode "Control" }}
+    gatewaySelector:
+      {{- include "rialto.selector" (dict "root" $ "part" "gateway") | nindent 6 }}
+    {{- end }}
     identitySecret: {{ .Release.Name }}-agent
     lease: {{ .Release.Name }}-agent
     accounts: {gateway: {{ .Release.Name }}-gateway, dns: {{ .Release.Name }}-dns}

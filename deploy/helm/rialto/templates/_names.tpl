@@ -34,6 +34,12 @@ capabilities: {drop: [ALL]}
 
 {{- /* Ready means that it serves; alive, that it answers at all. */ -}}
 {{- define "rialto.probes" -}}
+# A part answers only when it has its identity: an agent waits for the Lease and the bridge, the
+# others for the agent.
+startupProbe:
+  httpGet: {path: /livez, port: admin}
+  periodSeconds: 1
+  failureThreshold: 600
 livenessProbe:
   httpGet: {path: /livez, port: admin}
   periodSeconds: 10

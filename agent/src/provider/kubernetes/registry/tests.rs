@@ -51,6 +51,7 @@ impl Held {
             slices: &self.slices,
             pods: &self.pods,
             exports: &self.exports,
+            mode: Mode::Control,
         }
     }
 }
@@ -105,6 +106,9 @@ fn tell(built: Result<Registry, Vec<Fault>>) -> String {
     }
     for (id, address) in &registry.gateways {
         writeln!(text, "gateway {id} {address}").expect("a string grows");
+    }
+    for (service, addresses) in registry.virtual_ips.iter().flatten() {
+        writeln!(text, "virtual IP of {service} {addresses:?}").expect("a string grows");
     }
     if text.is_empty() { "nothing\n".into() } else { text }
 }

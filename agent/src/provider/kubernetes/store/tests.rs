@@ -11,7 +11,7 @@ fn list_all(store: &mut Store) {
     assert_eq!(store.handle(Update::Services(Delta::All(HashMap::new()))), Outcome::Registry);
     assert_eq!(store.handle(Update::Slices(Delta::All(HashMap::new()))), Outcome::Registry);
     assert_eq!(store.handle(Update::Pods(Delta::All(HashMap::new()))), Outcome::Registry);
-    assert!(store.registry("rialto").is_none(), "a kind is missing");
+    assert!(store.registry("rialto", Mode::Observe).is_none(), "a kind is missing");
     assert_eq!(store.handle(Update::Exports(Delta::All(HashMap::new()))), Outcome::Registry);
 }
 
@@ -21,7 +21,7 @@ fn there_is_no_registry_before_every_kind_was_listed() {
     let (key, object) = namespace("early");
     store.handle(Update::Namespaces(Delta::Put(key, object)));
     list_all(&mut store);
-    let registry = store.registry("rialto").expect("all listed").expect("no fault");
+    let registry = store.registry("rialto", Mode::Observe).expect("all listed").expect("no fault");
     assert_eq!(registry.namespaces.map(|known| known.len()), Some(0), "the list counts");
 }
 
@@ -30,7 +30,8 @@ fn changes_and_lists_replace_what_was_known() {
     let mut store = Store::default();
     list_all(&mut store);
     let names = |store: &Store| -> Vec<String> {
-        let registry = store.registry("rialto").expect("all listed").expect("no fault");
+        let registry =
+            store.registry("rialto", Mode::Observe).expect("all listed").expect("no fault");
         registry.namespaces.into_iter().flatten().map(|name| name.to_string()).collect()
     };
     let (books, object) = namespace("books");
