@@ -115,7 +115,7 @@ fn gateway_ports_are_unique_outside_the_ephemeral_range_and_rest_before_reuse() 
     let first = table.gateway_ports(&service(1));
     assert_eq!(first, [(80, 20_000), (443, 20_001)].into());
     assert_eq!(table.gateway_ports(&service(2)), [(80, 20_002)].into());
-    assert!(limits::GATEWAY_PORT_FIRST + (limits::GATEWAY_PORTS_MAX - 1) < 30_000);
+    const { assert!(limits::GATEWAY_PORT_FIRST + (limits::GATEWAY_PORTS_MAX - 1) < 30_000) };
 
     assert!(table.set(&service(1), &[443], now));
     assert_eq!(table.gateway_ports(&service(1)), [(443, 20_001)].into());
