@@ -18,21 +18,22 @@ export async function startDemo() {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
-  child.stderr.on('data', (data) => (said += data));
   const gone = new Promise((resolve) => child.once('exit', resolve));
   /** @type {string} */
   const link = await new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`no sign-in link within ${READY_MS} ms: ${said}`)),
-      READY_MS,
-    );
-    child.stdout.on('data', (data) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGTERM');
+      reject(new Error(`no sign-in link within ${READY_MS} ms: ${said}`));
+    }, READY_MS);
+    const hear = (/** @type {Buffer} */ data) => {
       said += data;
       const found = /http:\/\/[\d.]+:\d+\/#code=\S+/.exec(said)?.[0];
       if (!found) return;
       clearTimeout(timer);
       resolve(found);
-    });
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
     void gone.then(() => reject(new Error(`the demo ended: ${said}`)));
   });
   /** What `rialto demo kill` and its like do. @param {string[]} words */
