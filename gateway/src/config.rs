@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rialto_types::duration;
@@ -131,8 +132,9 @@ impl Config {
         (!address.ip().is_unspecified()).then_some(address)
     }
 
-    pub(crate) fn carrier(&self) -> quic::Settings {
+    pub(crate) fn carrier(&self, strays: &Arc<quic::Strays>) -> quic::Settings {
         quic::Settings {
+            strays: Arc::clone(strays),
             mtu_max: self.tunnel.mtu_max,
             send_window_bytes: self.tunnel.send_window_bytes,
             ..quic::Settings::new(self.tunnel.listen)

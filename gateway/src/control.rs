@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::config::{AccessLogTarget, Config};
-use crate::metrics::{Metrics, ReasonLabel};
+use crate::metrics::Metrics;
 use crate::traffic::Outbox;
 use crate::worker::{self, Command, Start, Tables};
 
@@ -92,7 +92,7 @@ impl Gateway {
         let (worker, address) = worker::start(Start {
             gateway: id.clone(),
             identity: identity.clone(),
-            carrier: config.carrier(),
+            carrier: config.carrier(&metrics.strays),
             capture: config.capture,
             tables: Tables::empty(cluster.clone()),
             metrics: Arc::clone(&metrics),
@@ -270,7 +270,7 @@ impl Control {
         metrics: Arc<Metrics>,
     ) -> Self {
         let mut registry = Registry::default();
-        metrics.register(&mut registry);
+        metrics.register(&identity, &mut registry);
         Self {
             own: trust_domain(cluster),
             identity,
@@ -392,10 +392,6 @@ impl Admin for Control {
     }
 
     fn metrics(&self) -> String {
-        for (reason, count) in self.identity.refusals() {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.metrics.identity_refusals.get_or_create(&ReasonLabel { reason }).set(count);
-        }
         admin::encode_metrics(&self.registry)
     }
 

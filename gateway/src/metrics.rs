@@ -5,10 +5,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rialto_wire::admin::PeersRefused;
+use rialto_wire::identity::Identity;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::traffic::Totals;
+use crate::tunnel::quic::Strays;
 
 /// On which side of a flow this gateway is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -79,14 +82,14 @@ pub struct Metrics {
     pub listener_failures: Counter,
     pub panics: Counter,
     pub access_log_dropped: Gauge,
-    pub identity_refusals: Family<ReasonLabel, Gauge>,
     pub snapshot_index: Gauge,
+    pub strays: Arc<Strays>,
     /// By service, as the workers report it every two seconds.
     pub traffic: Arc<Totals>,
 }
 
 impl Metrics {
-    pub fn register(&self, registry: &mut Registry) {
+    pub fn register(&self, identity: &Identity, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("rialto_gateway");
         registry.register("flows", "flows and requests that ended", self.flows.clone());
         registry.register("refusals", "flows not served, by reason", self.refusals.clone());
@@ -102,8 +105,8 @@ impl Metrics {
         registry.register("access_log_dropped", "lines lost to a slow output", dropped);
         let index = self.snapshot_index.clone();
         registry.register("snapshot_index", "index of the revision in service", index);
-        let refusals = self.identity_refusals.clone();
-        registry.register("identity_refusals", "peers refused by their certificate", refusals);
+        registry.register_collector(Box::new(PeersRefused(identity.clone())));
+        registry.register_collector(Box::new(Arc::clone(&self.strays)));
         registry.register_collector(Box::new(Arc::clone(&self.traffic)));
         self.register_peers(registry);
     }

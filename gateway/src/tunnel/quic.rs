@@ -17,9 +17,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{ConnectionId, ConnectionLost, ConnectionStats, Load};
 
 mod endpoint;
+mod stray;
 mod stream;
 
 pub use endpoint::{BindError, Congestion, DialError, Endpoint, Incoming, Settings, Tls};
+pub use stray::Strays;
 pub(super) use stream::{RecvStream, SendStream};
 
 /// Application close codes of a connection.

@@ -13,7 +13,7 @@ use super::west::{East, Shows, cut, dial};
 use super::world::before;
 
 const GATEWAY: &str = "spiffe://west.rialto/rialto/gateway/one";
-const REFUSALS: &str = "rialto_gateway_identity_refusals";
+const REFUSALS: &str = "rialto_gateway_peers_refused_total";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_proves_nothing_is_refused_and_counted() {

@@ -16,6 +16,7 @@ use super::west::{
 };
 
 const REFUSALS: &str = "rialto_gateway_refusals_total";
+const STRAYS: &str = "rialto_gateway_stray_datagrams_total";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_header_of_every_wrong_kind_is_refused_and_counted() {
@@ -179,14 +180,20 @@ async fn a_gateway_that_does_not_greet_is_sent_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_datagrams_harm_nobody_and_are_not_multiplied() {
+async fn garbage_datagrams_harm_nobody_and_are_counted_not_multiplied() {
     let east = East::start();
     let west = Peer::good(&east).await;
     let noise = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     noise.connect(east.tunnel).expect("an address");
-    let mut sent = 0;
+    let (mut sent, mut strays) = (0, 0);
     for datagram in garbage() {
         sent += noise.send(&datagram).expect("sent");
+        strays += u64::from(!may_open_a_connection(&datagram));
+    }
+    east.gateway.until_counted(STRAYS, &[], strays);
+    for reason in ["not_quic", "version", "unknown_connection", "short_initial"] {
+        let label = format!("reason=\"{reason}\"");
+        assert!(east.gateway.counted(STRAYS, &[label.as_str()]) > 0, "{reason}");
     }
     // What the gateway says to it, while and after a good flow goes on.
     assert_eq!(west.call(&open(east.port, &[])).await, "well");
@@ -197,6 +204,12 @@ async fn garbage_datagrams_harm_nobody_and_are_not_multiplied() {
         answered += length;
     }
     assert!(answered <= sent, "{answered} bytes for {sent}: a weapon against a third");
+    assert_eq!(east.gateway.counted(STRAYS, &[]), strays);
+}
+
+/// An Initial of version 1 in a datagram of full size, whatever it holds.
+fn may_open_a_connection(datagram: &[u8]) -> bool {
+    datagram.len() >= 1_200 && datagram[0] & 0xf0 == 0xc0 && datagram[1..5] == [0, 0, 0, 1]
 }
 
 /// Random bytes of every length, and what looks like QUIC at first sight.

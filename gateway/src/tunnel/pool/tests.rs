@@ -232,7 +232,6 @@ async fn renewal_opens_new_connections_and_the_old_end_with_their_flows() {
         send.write_chunk("before".into()).await.expect("writes");
         let (_, mut far_send, mut far_recv) = west.until(stream).await;
 
-        east.pool.endpoint().set_tls(&authority.tls("e1.east.rialto")).expect("good settings");
         east.pool.renew();
         east.up(2).await;
         // The idle one of the old two goes, the one with the flow stays.

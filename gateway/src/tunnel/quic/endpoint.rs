@@ -4,12 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{TransportConfig, VarInt};
+use quinn::{Runtime as _, TransportConfig, VarInt};
 use rialto_types::limits;
 
+use super::stray::{self, CountingSocket, OwnIds, Strays};
 use super::{CLOSE_NORMAL, Connection, convert_lost};
 use crate::tunnel::ConnectionLost;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub mtu_max: u16,
     pub send_window_bytes: u64,
     pub congestion: Congestion,
+    /// Where datagrams of nobody are counted.
+    pub strays: Arc<Strays>,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
             mtu_max: limits::TUNNEL_MTU_MAX,
             send_window_bytes: limits::TUNNEL_SEND_WINDOW_BYTES,
             congestion: Congestion::Cubic,
+            strays: Arc::default(),
         }
     }
 }
@@ -89,9 +92,11 @@ pub enum DialError {
 #[derive(Debug)]
 pub struct Endpoint {
     endpoint: quinn::Endpoint,
-    transport: Arc<TransportConfig>,
-    client: ArcSwap<quinn::ClientConfig>,
+    client: quinn::ClientConfig,
     send_window_bytes: u64,
+    /// To take it up again after a pause.
+    #[cfg(test)]
+    socket: Arc<CountingSocket>,
 }
 
 impl Endpoint {
@@ -100,24 +105,25 @@ impl Endpoint {
         let socket_error = |source| BindError::Socket { address: settings.listen, source };
         let socket = open_socket(settings.listen).map_err(socket_error)?;
         let transport = Arc::new(transport(settings));
-        let endpoint = quinn::Endpoint::new(
-            quinn::EndpointConfig::default(),
+        let ids = OwnIds::new(rand::random());
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let socket = runtime.wrap_udp_socket(socket).map_err(socket_error)?;
+        let socket = Arc::new(CountingSocket::new(socket, ids, Arc::clone(&settings.strays)));
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(
+            endpoint_config(ids),
             Some(server_config(&tls.server, &transport)?),
-            socket,
-            Arc::new(quinn::TokioRuntime),
+            Arc::clone(&socket) as Arc<dyn quinn::AsyncUdpSocket>,
+            runtime,
         )
         .map_err(socket_error)?;
-        let client = ArcSwap::from_pointee(client_config(&tls.client, &transport)?);
-        Ok(Self { endpoint, transport, client, send_window_bytes: settings.send_window_bytes })
-    }
-
-    /// New connections use these settings; the old ones keep theirs until they are retired.
-    pub fn set_tls(&self, tls: &Tls) -> Result<(), BindError> {
-        let server = server_config(&tls.server, &self.transport)?;
-        let client = client_config(&tls.client, &self.transport)?;
-        self.endpoint.set_server_config(Some(server));
-        self.client.store(Arc::new(client));
-        Ok(())
+        let client = client_config(&tls.client, &transport)?;
+        Ok(Self {
+            endpoint,
+            client,
+            send_window_bytes: settings.send_window_bytes,
+            #[cfg(test)]
+            socket,
+        })
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
@@ -129,10 +135,9 @@ impl Endpoint {
         address: SocketAddr,
         server_name: &str,
     ) -> Result<crate::tunnel::Connection, DialError> {
-        let client = quinn::ClientConfig::clone(&self.client.load());
         let connecting = self
             .endpoint
-            .connect_with(client, address, server_name)
+            .connect_with(self.client.clone(), address, server_name)
             .map_err(|error| DialError::Start { address, reason: error.to_string() })?;
         let connection = connecting
             .await
@@ -190,6 +195,15 @@ impl Incoming {
         let connection = connecting.await.map_err(|error| convert_lost(&error))?;
         Ok(Connection::start(connection, self.send_window_bytes))
     }
+}
+
+fn endpoint_config(ids: OwnIds) -> quinn::EndpointConfig {
+    let mut config = quinn::EndpointConfig::default();
+    config
+        .cid_generator(move || Box::new(ids.generator()))
+        .grease_quic_bit(false)
+        .supported_versions(vec![stray::VERSION]);
+    config
 }
 
 fn server_config(
