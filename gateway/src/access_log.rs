@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use rialto_types::error::Code;
+use rialto_types::error::{Chain, Code};
 use rialto_types::id::{ClusterName, InstanceId, ServiceName, SpiffeId, Timestamp};
 use rialto_types::limits;
 use serde::Serialize;
@@ -157,7 +157,7 @@ impl Drop for AccessLog {
 fn write_lines(mut output: Box<dyn Write + Send>, lines: &Receiver<Vec<u8>>) {
     for lines in lines {
         if let Err(error) = output.write_all(&lines).and_then(|()| output.flush()) {
-            tracing::warn!(%error, "access log cannot be written, it ends here");
+            tracing::warn!(error = %Chain(&error), "access log cannot be written, it ends here");
             return;
         }
     }

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use crate::access_log::{self, HttpRecord, Record};
 use crate::metrics::{FlowLabels, Side, SideDirection, SideReason};
 use crate::traffic::{self, Counter, Traffic};
-use crate::tunnel::header::Open;
+use crate::tunnel::header::{Backend, Mode, Open};
 use crate::tunnel::pool::PeerId;
-use crate::worker::Worker;
+use crate::worker::{Chosen, Worker};
 
 /// Payload bytes of a flow, by direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,8 +89,22 @@ impl Flow {
         &self.caller
     }
 
-    pub(crate) fn id(&self) -> u128 {
-        self.id
+    /// What a peer gateway is told of the flow that it is to serve.
+    pub(crate) fn header(&self, mode: Mode, chosen: &Chosen) -> Open {
+        let is_routed = chosen.backend != self.service || chosen.port != self.port;
+        Open {
+            mode,
+            service: self.service.clone(),
+            port: self.port,
+            backend: is_routed
+                .then(|| Backend { service: chosen.backend.clone(), port: chosen.port }),
+            caller: self.caller.identity.clone(),
+            hops: 1,
+            flow: self.id,
+            offset: 0,
+            trace: None,
+            deadline_ms: None,
+        }
     }
 
     pub(crate) fn tries_peer(&mut self, peer: &PeerId) {

@@ -19,7 +19,7 @@ use crate::http1;
 use crate::ingress::{Near, prepare};
 use crate::metrics::{Side, SideReason};
 use crate::observe::{Bytes, Flow};
-use crate::tunnel::header::{self, Answer, Backend, Mode, Open, Refusal, RefusalCode, Retry};
+use crate::tunnel::header::{self, Answer, Mode, Open, Refusal, RefusalCode, Retry};
 use crate::tunnel::pool::{Opened, PeerId};
 use crate::tunnel::{RecvStream, ResetCode, SendStream};
 use crate::worker::{Ask, Chosen, Tables, Target, Tried, Worker};
@@ -87,7 +87,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn place(&mut self) -> Option<Placed> {
-        // A stream that met silence, kept while there is nobody else to ask.
+        // The last stream that met silence, kept in case that nobody else can serve.
         let mut silent: Option<(Opened, PeerId)> = None;
         for _ in 0..limits::FLOW_ATTEMPTS_MAX {
             let tables = self.worker.tables();
@@ -102,7 +102,6 @@ impl Attempt<'_> {
                     return None;
                 }
             };
-            drop(silent.take());
             match &chosen.target {
                 Target::Local(endpoint) => {
                     if let Some(stream) = self.try_endpoint(&tables, &chosen, *endpoint).await? {
@@ -164,10 +163,10 @@ impl Attempt<'_> {
 
     async fn try_peer(&mut self, chosen: &Chosen, peer: &PeerId) -> Tries {
         self.flow.tries_peer(peer);
-        let mut opened = match self.worker.open(peer, &self.header(chosen)).await {
+        let mut opened = match self.worker.open(peer, &self.flow.header(Mode::Tcp, chosen)).await {
             Ok(opened) => opened,
             Err(error) => {
-                tracing::debug!(%peer, %error, "stream not opened");
+                tracing::debug!(%peer, error = %Chain(&error), "stream not opened");
                 self.worker.count_retry("not_connected");
                 self.tried.push(Tried::Gateway(peer.clone()));
                 return Tries::Elsewhere;
@@ -216,7 +215,7 @@ impl Attempt<'_> {
             Ok(Answer::Accepted) => return Tries::Accepted(opened),
             Ok(Answer::Refused(refusal)) => refusal,
             Err(error) => {
-                tracing::debug!(%peer, %error, "stream broke before its answer");
+                tracing::debug!(%peer, error = %Chain(&error), "stream broke before its answer");
                 self.worker.count_retry("broken");
                 self.tried.push(Tried::Gateway(peer.clone()));
                 return Tries::Elsewhere;
@@ -233,23 +232,6 @@ impl Attempt<'_> {
         }
         self.worker.count_retry(refusal.code.label());
         Tries::Elsewhere
-    }
-
-    fn header(&self, chosen: &Chosen) -> Open {
-        let is_routed = chosen.backend != *self.service || chosen.port != self.port;
-        Open {
-            mode: Mode::Tcp,
-            service: self.service.clone(),
-            port: self.port,
-            backend: is_routed
-                .then(|| Backend { service: chosen.backend.clone(), port: chosen.port }),
-            caller: self.flow.caller().identity.clone(),
-            hops: 1,
-            flow: self.flow.id(),
-            offset: 0,
-            trace: None,
-            deadline_ms: None,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rialto_core::authorize::{self, Operation};
 use rialto_core::health::Outcome;
-use rialto_types::error::Code;
+use rialto_types::error::{Chain, Code};
 use rialto_types::limits;
 use tokio::time::{Instant, timeout};
 
@@ -116,7 +116,7 @@ async fn connect(
         match worker.http().origins.connect(endpoint, timeouts.connect).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
-                tracing::debug!(%endpoint, %error, "endpoint not connected");
+                tracing::debug!(%endpoint, error = %Chain(&error), "endpoint not connected");
                 worker.observe_endpoint(endpoint, Outcome::ConnectFailure);
                 worker.count_retry("connect_failed");
                 tried.push(Tried::Endpoint(endpoint));

@@ -14,7 +14,7 @@ use futures::FutureExt;
 use rialto_core::authorize::{self, Operation};
 use rialto_core::choose::HttpRequest;
 use rialto_core::health::Outcome;
-use rialto_types::error::Code;
+use rialto_types::error::{Chain, Code};
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
 use tokio::io::AsyncWriteExt;
@@ -33,7 +33,7 @@ use crate::ingress::Near;
 use crate::observe::Flow;
 use crate::relay;
 use crate::scratch::Scratch;
-use crate::tunnel::header::{Backend, Mode, Open, Retry};
+use crate::tunnel::header::{Mode, Open, Retry};
 use crate::tunnel::pool::PeerId;
 use crate::worker::{Ask, Chosen, Tables, Target, Tried, Worker};
 
@@ -150,6 +150,7 @@ impl Client<'_> {
             headers: headers_for_routes(&tables, self.service, head),
             draw: rand::random(),
             tried: Vec::new(),
+            silent: None,
             last: None,
             flow: &mut flow,
             started: Instant::now(),
@@ -260,6 +261,8 @@ struct Placing<'a> {
     /// The same for all attempts, so that the backend stays the same.
     draw: u64,
     tried: Vec<Tried>,
+    /// Who of them met silence last.
+    silent: Option<Tried>,
     /// What the client is told if nobody else can be tried.
     last: Option<Answer>,
     flow: &'a mut Flow,
@@ -277,7 +280,14 @@ impl Placing<'_> {
             let ask = self.ask(&self.tried);
             let chosen = match self.worker.choose_when_dialled(self.tables, &ask).await {
                 Ok(chosen) => chosen,
-                Err(refusal) => return Err(self.nobody(refusal.code, refusal.text)),
+                Err(refusal) => match self.silent.take() {
+                    // It may only be slow, and nobody else can serve.
+                    Some(silent) => {
+                        self.tried.retain(|tried| *tried != silent);
+                        continue;
+                    }
+                    None => return Err(self.nobody(refusal.code, refusal.text)),
+                },
             };
             self.flow.route.clone_from(&chosen.route);
             self.flow.backend = Some(chosen.backend.clone());
@@ -365,7 +375,7 @@ impl Placing<'_> {
     ) -> Result<Response, Failure> {
         self.flow.tries_peer(peer);
         let opened = self.worker.open(peer, &self.header(chosen)).await.map_err(|error| {
-            tracing::debug!(%peer, %error, "stream not opened");
+            tracing::debug!(%peer, error = %Chain(&error), "stream not opened");
             Failure::NotSent
         })?;
         let can_go_elsewhere = self.head.is_idempotent();
@@ -385,24 +395,12 @@ impl Placing<'_> {
     }
 
     fn header(&self, chosen: &Chosen) -> Open {
-        let is_routed = chosen.backend != *self.service || chosen.port != self.port;
         let deadline_ms = self.terms.deadline.map(|deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
             u32::try_from(left.as_millis()).unwrap_or(u32::MAX)
         });
-        Open {
-            mode: Mode::Http,
-            service: self.service.clone(),
-            port: self.port,
-            backend: is_routed
-                .then(|| Backend { service: chosen.backend.clone(), port: chosen.port }),
-            caller: self.flow.caller().identity.clone(),
-            hops: 1,
-            flow: self.flow.id(),
-            offset: 0,
-            trace: self.head.trace_parent().map(str::to_owned),
-            deadline_ms,
-        }
+        let trace = self.head.trace_parent().map(str::to_owned);
+        Open { trace, deadline_ms, ..self.flow.header(Mode::Http, chosen) }
     }
 
     /// Whether to try again, and without whom.
@@ -436,6 +434,7 @@ impl Placing<'_> {
                             have been processed; is that cluster in reach?";
                 let answer = Answer::new(Code::UpstreamTimeout, "silence", text);
                 self.again(answer, target, is_safe)?;
+                self.silent = Some(target.as_tried());
             }
             Failure::NotSent => {
                 self.tried.push(target.as_tried());

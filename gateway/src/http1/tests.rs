@@ -352,6 +352,35 @@ async fn a_dead_gateway_costs_a_request_the_silence_bound_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_was_silent_is_asked_again_when_nobody_else_can_serve() {
+    local(async {
+        let west = Server::start(|_| text("west")).await;
+        let gone = Server::start(|_| text("gone")).await;
+        gone.origin.task.abort();
+        let mut world = World::with(&[("west", &west), ("vms", &gone)]).await;
+        world.order = ["west", "vms"].map(|cluster| cluster.parse().expect("valid")).into();
+        world.apply();
+        let power = world.gateways["west"].power();
+        power.cut();
+        let refused = world.gateways["vms"].metrics.retries.clone();
+        let comes_back = async {
+            let reason = ReasonLabel { reason: "connect_failed" };
+            while refused.get_or_create(&reason).get() == 0 {
+                tokio::task::yield_now().await;
+            }
+            power.restore();
+        };
+        let mut client = Client::of(&world).await;
+        client.send(GET).await;
+        let (answer, ()) = tokio::join!(client.answer(), comes_back);
+        assert_eq!(answer, (200, "west".into()));
+        let silences = &world.gateways["east"].metrics.retries;
+        assert_eq!(silences.get_or_create(&ReasonLabel { reason: "silence" }).get(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_not_safe_to_repeat_is_delivered_once_however_its_gateway_ends() {
     local(async {
         for (request, expect) in [(POST, 502), (GET, 200)] {

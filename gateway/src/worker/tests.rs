@@ -20,6 +20,7 @@ use tokio::task::LocalSet;
 use super::*;
 use crate::config::Capture;
 use crate::ingress::Near;
+use crate::metrics::ReasonLabel;
 
 pub(crate) const PORT: u16 = 9080;
 
@@ -89,6 +90,32 @@ async fn a_dead_gateway_costs_a_flow_the_silence_bound_and_no_more() {
             assert_eq!(world.ask("east").await.expect("served"), b"vms");
         }
         assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_silent_is_waited_for_when_nobody_else_can_serve() {
+    local(async {
+        let mut world = World::new(&["east", "west", "vms"]);
+        let (west, gone) = (Origin::saying("west").await, Origin::saying("gone").await);
+        world.serve("west", &west);
+        world.serve("vms", &gone);
+        world.order = vec![name("west"), name("vms")];
+        world.start().await;
+        gone.task.abort();
+        let power = world.gateways["west"].power();
+        power.cut();
+        let refused = world.gateways["east"].metrics.retries.clone();
+        let comes_back = async {
+            let reason = ReasonLabel { reason: "connect_failed" };
+            while refused.get_or_create(&reason).get() == 0 {
+                tokio::task::yield_now().await;
+            }
+            power.restore();
+        };
+        let (said, ()) = tokio::join!(world.ask("east"), comes_back);
+        assert_eq!(said.expect("served"), b"west");
     })
     .await;
 }
@@ -312,6 +339,7 @@ pub(crate) struct World {
     /// What the caller that is allowed may do; empty for everything.
     pub(crate) operations: Vec<AccessOperation>,
     pub(crate) rules: Vec<RouteRule>,
+    pub(crate) order: Vec<ClusterName>,
 }
 
 pub(crate) struct Gateway {
@@ -350,6 +378,11 @@ impl Power {
     pub(crate) fn cut(&self) {
         self.0.inner.pool.endpoint().freeze();
     }
+
+    /// It was only away for a while.
+    pub(crate) fn restore(&self) {
+        self.0.inner.pool.endpoint().thaw();
+    }
 }
 
 impl World {
@@ -368,6 +401,7 @@ impl World {
             protocol: AppProtocol::Tcp,
             operations: Vec::new(),
             rules: Vec::new(),
+            order: Vec::new(),
         }
     }
 
@@ -484,7 +518,7 @@ impl World {
             headless: None,
             failover: FailoverEntry {
                 policy: None,
-                order: Vec::new(),
+                order: self.order.clone(),
                 overprovisioning_percent: limits::OVERPROVISIONING_PERCENT_DEFAULT,
             },
         };

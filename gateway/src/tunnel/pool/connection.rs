@@ -1,5 +1,7 @@
 //! One connection from its handshake to its end: identity, greeting, streams, messages.
 
+use rialto_types::error::Chain;
+
 use super::slot::within;
 use super::{
     Connection, Error, Event, Incoming, Member, Notify, PeerId, PeerMessage, Pool, Rc, limits,
@@ -140,7 +142,7 @@ impl Pool {
                 Ok(Some(message)) => message,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::debug!(%peer, %error, "control stream ended");
+                    tracing::debug!(%peer, error = %Chain(&error), "control stream ended");
                     return;
                 }
             };
@@ -179,7 +181,7 @@ struct Lines {
 async fn write_messages(mut control: SendStream, mut messages: mpsc::Receiver<PeerMessage>) {
     while let Some(message) = messages.recv().await {
         if let Err(error) = message::write(&mut control, &message).await {
-            tracing::debug!(%error, "peer message not sent");
+            tracing::debug!(error = %Chain(&error), "peer message not sent");
         }
     }
 }

@@ -15,6 +15,12 @@ impl Endpoint {
         let address = self.local_address().expect("bound");
         self.endpoint.rebind_abstract(Arc::new(Dead(address))).expect("rebinds");
     }
+
+    /// As if the host had only been slow.
+    pub(crate) fn thaw(&self) {
+        let socket: Arc<dyn AsyncUdpSocket> = Arc::clone(&self.socket) as _;
+        self.endpoint.rebind_abstract(socket).expect("rebinds");
+    }
 }
 
 /// Swallows what is sent and never receives.
