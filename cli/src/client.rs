@@ -25,7 +25,7 @@ use crate::failure::{Exit, Failure};
 use connect::Connection;
 use rialto_wire::client::Client;
 
-use crate::print::{Format, Printer};
+use crate::print::{self, Format, Printer};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
@@ -90,7 +90,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Ok(runtime) => runtime.block_on(perform(verb)),
         Err(error) => Err(Failure::failed(format!("cannot start the runtime: {error}"))),
     };
-    outcome.unwrap_or_else(|failure| failure.report()).into()
+    outcome.unwrap_or_else(|failure| print::failure(&failure)).into()
 }
 
 async fn perform(verb: Verb) -> Result<Exit, Failure> {

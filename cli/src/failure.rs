@@ -5,8 +5,6 @@ use std::process::ExitCode;
 use rialto_types::error::{Chain, Code, Problem};
 use rialto_wire::client::{ConnectError, Error};
 
-use crate::print;
-
 /// Exit codes; scripts rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -71,13 +69,6 @@ impl Failure {
             text.push_str(&format!("\n  {name:<9} {value}"));
         }
         text
-    }
-
-    pub(crate) fn report(&self) -> Exit {
-        if !self.text.is_empty() {
-            print::note(&format!("{} {}", print::label("error"), self.render()));
-        }
-        self.exit
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn run(tool: &Tool) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report().into(),
+        Err(failure) => print::failure(&failure).into(),
     }
 }
 

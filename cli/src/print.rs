@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 mod table;
 
@@ -108,6 +108,14 @@ impl Printer {
 /// A word to the person, on stderr. Nothing can be said of a stderr that is gone.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What went wrong, with the exit code that says so. A reader who left is told nothing.
+pub(crate) fn failure(failure: &Failure) -> Exit {
+    if !failure.text.is_empty() {
+        note(&format!("{} {}", label("error"), failure.render()));
+    }
+    failure.exit
 }
 
 /// A line that the next one replaces; only where a person watches.

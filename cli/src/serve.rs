@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use rialto_types::id::InstanceId;
-use rialto_wire::identity::tls;
+use rialto_wire::identity::crypto;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -129,7 +129,7 @@ where
     let config = read(&arguments.config)?;
     start_logs(&arguments.log)?;
     // Refused if it is there already, which is as good.
-    let _ = tls::provider().as_ref().clone().install_default();
+    let _ = crypto::provider().as_ref().clone().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -16,7 +16,8 @@ use rialto_types::api::{self, Change, HistoryEntry};
 use rialto_types::cluster::JoinTokenSpec;
 use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName, Timestamp};
 use rialto_types::limits;
-use rialto_types::object::{Document, Key, Kind, Owner, Resource};
+use rialto_types::object::{Document, Key, Kind, Resource};
+use rialto_types::owner::Owner;
 use serde::{Deserialize, Serialize};
 
 pub mod codec;

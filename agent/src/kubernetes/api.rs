@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rialto_types::limits;
-use rialto_wire::identity::tls;
+use rialto_wire::identity::crypto;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -224,7 +224,7 @@ fn tls_config(path: &PathBuf) -> Result<ClientConfig, Error> {
     if roots.is_empty() {
         return Err(Error::Anchors { path: path.clone() });
     }
-    let mut config = ClientConfig::builder_with_provider(tls::provider().clone())
+    let mut config = ClientConfig::builder_with_provider(crypto::provider().clone())
         .with_safe_default_protocol_versions()
         .expect("the provider knows TLS 1.2 and 1.3")
         .with_root_certificates(roots)

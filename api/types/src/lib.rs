@@ -2,6 +2,7 @@
 //!
 //! - [`id`]: names that are valid because they exist
 //! - [`object`]: the one shape of every resource, and the kinds
+//! - [`owner`]: who may change one
 //! - [`cluster`], [`service`], [`route`], [`policy`]: specs and status, by subject
 //! - [`api`]: what REST answers besides resources
 //! - [`report`]: what a cluster says upward
@@ -24,6 +25,7 @@ pub mod id;
 pub mod limits;
 pub mod local;
 pub mod object;
+pub mod owner;
 pub mod policy;
 pub mod report;
 pub mod route;

@@ -16,6 +16,7 @@ use serde_json::error::Category;
 use crate::cluster::{ClusterSpec, JoinTokenSpec};
 use crate::id::{Namespace, ResourceName, Revision, Timestamp};
 use crate::limits;
+use crate::owner::Owner;
 use crate::policy::{AccessPolicySpec, FailoverPolicySpec, WorkspaceSpec};
 use crate::route::{HttpRouteSpec, TcpRouteSpec};
 use crate::service::ServiceExportSpec;
@@ -149,50 +150,6 @@ impl fmt::Display for Key {
             Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
             None => write!(f, "{} {}", self.kind, self.name),
         }
-    }
-}
-
-/// Who may change an object.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
-pub enum Owner {
-    /// Written through the API.
-    #[default]
-    Bridge,
-    /// Stated by a cluster's own registry; change it there.
-    Agent(crate::id::ClusterName),
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Owner::Bridge => f.write_str("bridge"),
-            Owner::Agent(cluster) => write!(f, "agent:{cluster}"),
-        }
-    }
-}
-
-impl TryFrom<String> for Owner {
-    type Error = crate::id::Error;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.strip_prefix("agent:") {
-            Some(cluster) => Ok(Owner::Agent(cluster.parse()?)),
-            None if text == "bridge" => Ok(Owner::Bridge),
-            None => Err(crate::id::Error::Invalid {
-                what: "owner",
-                text,
-                expected: "`bridge` or `agent:CLUSTER`",
-            }),
-        }
-    }
-}
-
-impl From<Owner> for String {
-    fn from(owner: Owner) -> String {
-        owner.to_string()
     }
 }
 

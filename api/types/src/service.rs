@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterName, PortName, ServiceName};
-use crate::object::Owner;
+use crate::owner::Owner;
 
 /// How a port's traffic is treated.
 #[derive(

@@ -2,6 +2,7 @@
 //!
 //! - [`svid`]: a part's own certificate and key, in memory and on disk
 //! - [`bundle`]: the anchors of each trust domain, never pooled
+//! - [`crypto`]: the provider of cryptography
 //! - [`peer`]: the one decision whether a peer's certificate is believed
 //! - [`tls`]: rustls configurations that ask [`peer`]
 //! - [`issuer`]: issuer certificates and signing of requests
@@ -21,6 +22,7 @@
 //! renewal at half life leaves hours.
 
 pub mod bundle;
+pub mod crypto;
 pub mod file;
 pub mod fingerprint;
 pub mod issuer;

@@ -23,7 +23,7 @@ use clap::Parser;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rialto_types::duration;
-use rialto_wire::identity::tls;
+use rialto_wire::identity::crypto;
 use tokio::task::JoinSet;
 
 use bridge::Bridge;
@@ -60,7 +60,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     // Refused if it is there already, which is as good.
-    let _ = tls::provider().as_ref().clone().install_default();
+    let _ = crypto::provider().as_ref().clone().install_default();
     let bridge = Bridge::start(arguments.rest)?;
     let mut random = StdRng::seed_from_u64(arguments.seed);
     let plan = Plan::new(arguments.clusters, arguments.services, &mut random);

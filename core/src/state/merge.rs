@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use rialto_types::id::{ClusterName, Timestamp};
 use rialto_types::limits;
-use rialto_types::object::Owner;
+use rialto_types::owner::Owner;
 use rialto_types::report::ReportedService;
 use rialto_types::service::ServicePort;
 use rialto_types::snapshot::HeadlessEndpoint;

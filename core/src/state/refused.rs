@@ -3,7 +3,8 @@
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Namespace, ResourceName, Revision, Timestamp};
 use rialto_types::limits;
-use rialto_types::object::{Key, Kind, Owner};
+use rialto_types::object::{Key, Kind};
+use rialto_types::owner::Owner;
 
 /// A refused command changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::id::{ClusterName, ResourceName, ServiceName, Timestamp};
-use rialto_types::object::{Document, Key, Kind, Metadata, Owner, Spec};
+use rialto_types::object::{Document, Key, Kind, Metadata, Spec};
+use rialto_types::owner::Owner;
 use rialto_types::report::VirtualIps;
 use rialto_types::service::{ServiceExportSpec, ServiceInCluster, ServiceStatus, dns_name};
 use serde_json::Value;

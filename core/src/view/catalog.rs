@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rialto_types::cluster::GatewayAddress;
 use rialto_types::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName};
-use rialto_types::object::{Kind, Owner, Spec};
+use rialto_types::object::{Kind, Spec};
+use rialto_types::owner::Owner;
 use rialto_types::service::ServicePort;
 
 use crate::state::State;

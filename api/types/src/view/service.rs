@@ -9,7 +9,7 @@ use super::changes::ChangeLine;
 use super::services::ServiceRow;
 use super::{Level, Ref};
 use crate::id::{ClusterName, ResourceName, Revision, ServiceName, SpiffeId};
-use crate::object::Owner;
+use crate::owner::Owner;
 use crate::policy::Action;
 use crate::traffic::{Gap, Rates, Series};
 

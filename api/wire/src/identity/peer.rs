@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 
 use super::bundle::{Anchor, TrustBundle};
-use super::{Expected, Fingerprint, tls, x509};
+use super::{Expected, Fingerprint, crypto, x509};
 
 /// Why a peer is refused.
 #[derive(Clone, PartialEq, thiserror::Error)]
@@ -223,7 +223,7 @@ fn check_signed(
     let id = || leaf.id.clone();
     let parsed = ParsedCertificate::try_from(der)
         .map_err(|_| Error::Malformed { what: "the verifier cannot decode it" })?;
-    let algorithms = tls::provider().signature_verification_algorithms.all;
+    let algorithms = crypto::provider().signature_verification_algorithms.all;
     let unix = UnixTime::since_unix_epoch(Duration::from_millis(now.unix_ms));
     let verdict =
         verify_server_cert_signed_by_trust_anchor(&parsed, anchor.root(), &[], unix, algorithms);

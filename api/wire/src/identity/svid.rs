@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{file, peer, pem, tls};
+use super::{crypto, file, peer, pem};
 
 /// Why a certificate and key cannot be used as ours.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ impl Svid {
     ) -> Result<Self, Error> {
         let leaf = peer::Leaf::of_chain(&chain).map_err(Error::Certificate)?;
         let certified = PrivateKeyDer::Pkcs8(key.clone_key());
-        let certified = CertifiedKey::from_der(chain, certified, tls::provider())
+        let certified = CertifiedKey::from_der(chain, certified, crypto::provider())
             .map_err(|source| Error::Key { id: leaf.id.clone(), source })?;
         Ok(Self { leaf, key, certified: Arc::new(certified) })
     }

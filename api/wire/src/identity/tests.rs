@@ -577,7 +577,7 @@ impl Forgery<'_> {
     fn certified(self) -> CertifiedKey {
         let (chain, key) = self.sign();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let key = tls::provider().key_provider.load_private_key(key).expect("a key");
+        let key = crypto::provider().key_provider.load_private_key(key).expect("a key");
         CertifiedKey::new(chain, key)
     }
 }

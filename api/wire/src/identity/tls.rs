@@ -1,12 +1,12 @@
 //! rustls configurations: TLS 1.3, mutual, no resumption, our own verifiers.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rialto_types::id::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::crypto::{CryptoProvider, verify_tls13_signature};
+use rustls::crypto::verify_tls13_signature;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -16,18 +16,11 @@ use rustls::{
     PeerIncompatible, ServerConfig, SignatureScheme,
 };
 
-use super::{Expected, Fingerprint, Identity, peer};
+use super::{Expected, Fingerprint, Identity, crypto, peer};
 
 /// The name that TLS asks a client to give. It is never sent and never checked: the peer's SPIFFE
 /// ID decides.
 pub const SERVER_NAME: &str = "rialto.invalid";
-
-/// The one cryptographic provider of all of Rialto's TLS.
-pub fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-        LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-    &PROVIDER
-}
 
 /// Which clients a server lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +50,7 @@ impl Identity {
     /// A server that presents our certificate and lets `clients` in.
     pub fn server_config(&self, clients: Clients, alpn: &[&[u8]]) -> ServerConfig {
         let verifier = ClientVerifier { identity: self.clone(), clients };
-        let mut config = ServerConfig::builder_with_provider(provider().clone())
+        let mut config = ServerConfig::builder_with_provider(crypto::provider().clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("the provider knows TLS 1.3")
             .with_client_cert_verifier(Arc::new(verifier))
@@ -84,7 +77,7 @@ pub fn pinned_client_config(
 fn client_builder(
     verifier: ServerVerifier,
 ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
-    ClientConfig::builder_with_provider(provider().clone())
+    ClientConfig::builder_with_provider(crypto::provider().clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider knows TLS 1.3")
         .dangerous()
@@ -225,12 +218,12 @@ fn check_signature(
     certificate: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, rustls::Error> {
-    let algorithms = &provider().signature_verification_algorithms;
+    let algorithms = &crypto::provider().signature_verification_algorithms;
     verify_tls13_signature(message, certificate, signature, algorithms)
 }
 
 fn schemes() -> Vec<SignatureScheme> {
-    provider().signature_verification_algorithms.supported_schemes()
+    crypto::provider().signature_verification_algorithms.supported_schemes()
 }
 
 fn verify(

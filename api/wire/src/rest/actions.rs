@@ -41,7 +41,7 @@ pub(super) async fn create_token<C: ControlPlane>(
     Checked(query): Checked<WriteQuery>,
     body: Body<JoinTokenRequest>,
 ) -> Answered {
-    let context = answer::context(caller, &query);
+    let context = query.context(caller);
     let issued = control_plane.create_token(json(body)?, context).await?;
     Ok((StatusCode::CREATED, Json(issued)).into_response())
 }
@@ -54,7 +54,7 @@ pub(super) async fn cluster_action<C: ControlPlane>(
 ) -> Answered {
     let (name, verb) = action(&segment, &["drain", "undrain"])?;
     let name: ClusterName = name.parse().map_err(not_found)?;
-    let context = answer::context(caller, &query);
+    let context = query.context(caller);
     let result = control_plane.drain(name, verb == "drain", context).await?;
     Ok(Json(result).into_response())
 }
@@ -69,7 +69,7 @@ pub(super) async fn service_action<C: ControlPlane>(
     let (name, _) = action(&segment, &["shift"])?;
     let parent: ServiceName = format!("{namespace}/{name}").parse().map_err(not_found)?;
     let request = json(body)?;
-    let mut context = answer::context(caller, &query);
+    let mut context = query.context(caller);
     context.reason = context.reason.or_else(|| request.reason.clone());
     let command = command::shift(&parent, &request.weights, context.reason.as_deref());
     let written = control_plane.shift(parent, request, context).await?;
@@ -84,7 +84,7 @@ pub(super) async fn revision_action<C: ControlPlane>(
 ) -> Answered {
     let (revision, _) = action(&segment, &["revert"])?;
     let revision: Revision = revision.parse().map_err(not_found)?;
-    let context = answer::context(caller, &query);
+    let context = query.context(caller);
     let command = command::revert(revision, context.reason.as_deref());
     let entry = control_plane.revert(revision, context).await?;
     Ok(Json(Reverted { entry, command }).into_response())

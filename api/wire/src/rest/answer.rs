@@ -12,9 +12,6 @@ use rialto_types::id::Revision;
 use rialto_types::object::Document;
 use rialto_types::session::Session;
 
-use super::Context;
-use super::query::WriteQuery;
-
 /// A problem as `application/problem+json` (RFC 9457).
 #[derive(Debug)]
 pub(super) struct Refused(pub(super) Problem);
@@ -71,10 +68,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             Refused(Problem::new(Code::Unauthenticated, "the request was not authenticated"))
         })
     }
-}
-
-pub(super) fn context(caller: Caller, query: &WriteQuery) -> Context {
-    Context { actor: caller.actor, reason: query.reason.clone(), dry_run: query.is_dry_run() }
 }
 
 /// An object with its strong ETag.

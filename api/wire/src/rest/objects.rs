@@ -83,7 +83,7 @@ pub(super) async fn put<C: ControlPlane>(
         return Err(Refused(problem));
     }
     let precondition = answer::precondition(&write.headers)?;
-    let context = answer::context(write.caller, &write.query);
+    let context = write.query.context(write.caller);
     let written = control_plane.put(resource, precondition, context).await?;
     Ok(answer::written(&written))
 }
@@ -106,7 +106,7 @@ pub(super) async fn delete<C: ControlPlane>(
     write: Write,
 ) -> Answered {
     let precondition = answer::precondition(&write.headers)?;
-    let context = answer::context(write.caller, &write.query);
+    let context = write.query.context(write.caller);
     let written = control_plane.delete(key, precondition, context).await?;
     Ok(answer::written(&written))
 }

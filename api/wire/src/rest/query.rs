@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::Page;
-use super::answer::Refused;
+use super::answer::{Caller, Refused};
+use super::{Context, Page};
 
 /// Query parameters that refuse what they do not know, as a problem.
 pub(super) struct Checked<T>(pub(super) T);
@@ -72,8 +72,9 @@ pub(super) enum DryRun {
 }
 
 impl WriteQuery {
-    pub(super) fn is_dry_run(&self) -> bool {
-        matches!(self.dry_run, Some(DryRun::Server))
+    pub(super) fn context(&self, caller: Caller) -> Context {
+        let dry_run = matches!(self.dry_run, Some(DryRun::Server));
+        Context { actor: caller.actor, reason: self.reason.clone(), dry_run }
     }
 }
 

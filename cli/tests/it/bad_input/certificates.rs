@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType};
 use rialto_types::id::Role;
-use rialto_wire::identity::{Issuer, Svid, now, tls};
+use rialto_wire::identity::{Issuer, Svid, crypto, now};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
@@ -115,5 +115,5 @@ pub(super) fn certified(svid: &Svid) -> CertifiedKey {
 
 fn with_key(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> CertifiedKey {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
-    CertifiedKey::from_der(chain, key, tls::provider()).expect("they belong together")
+    CertifiedKey::from_der(chain, key, crypto::provider()).expect("they belong together")
 }

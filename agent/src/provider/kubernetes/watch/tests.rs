@@ -11,7 +11,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rialto_wire::identity::tls;
+use rialto_wire::identity::crypto;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -39,7 +39,7 @@ async fn stub(answers: Vec<Answer>) -> Stub {
     let (ca_file, token_file) = (folder.path().join("ca.crt"), folder.path().join("token"));
     std::fs::write(&ca_file, certificate.pem()).expect("written");
     std::fs::write(&token_file, "secret\n").expect("written");
-    let mut config = rustls::ServerConfig::builder_with_provider(tls::provider().clone())
+    let mut config = rustls::ServerConfig::builder_with_provider(crypto::provider().clone())
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
