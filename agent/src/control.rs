@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
-use rialto_types::cluster::trust_domain;
+use rialto_types::cluster::{Joiner, trust_domain};
 use rialto_types::id::Role;
 use rialto_types::limits;
 use rialto_wire::admin::{self, Admin};
@@ -260,7 +260,7 @@ async fn join(config: &Config, folder: &Folder) -> anyhow::Result<Enrolled> {
         .with_context(|| format!("cannot read the join token in `{}`", path.display()))?;
     let token = token::decode(&text).context("the join token cannot be used")?;
     anyhow::ensure!(
-        token.role == Role::Agent,
+        token.role == Joiner::Agent,
         "the join token is for a {}, not for an agent; make one with \
          `rialto join token --cluster NAME`",
         token.role

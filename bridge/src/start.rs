@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use rialto_core::state::command::{Action, Bootstrap, Command};
 use rialto_core::state::trust::{self, Member};
-use rialto_types::cluster::bridge_trust_domain;
+use rialto_types::cluster::{Joiner, bridge_trust_domain};
 use rialto_types::id::{Role, SpiffeId, Timestamp};
 use rialto_types::limits;
 use rialto_wire::digest::hex;
@@ -119,7 +119,7 @@ async fn join(config: &Config, token_file: &Path) -> anyhow::Result<Prepared> {
         .with_context(|| format!("the join token in `{file}` cannot be used"))?;
     // Redeeming another part's token would only use it up.
     ensure!(
-        token.role == Role::Member,
+        token.role == Joiner::Member,
         "the join token in `{file}` is for a part `{}`, not for a member; make one with \
          `rialto join token --member`",
         token.role

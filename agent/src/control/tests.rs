@@ -194,7 +194,7 @@ async fn start_bridge(stop: &CancellationToken) -> (Bridge, String) {
     let token = JoinToken {
         name: "token".parse().expect("a name"),
         secret: hex(&[7; 32]),
-        role: Role::Agent,
+        role: Joiner::Agent,
         cluster: Some("east".parse().expect("a cluster")),
         bridges: vec![listener.local_addr().expect("an address").to_string()],
         fingerprint: hex(&sha256(root.certificate())),

@@ -1,5 +1,6 @@
 //! Member clusters and the tokens by which they join.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -140,12 +141,36 @@ pub struct SubscriberStatus {
     pub refused: Option<String>,
 }
 
-/// A one-use token by which an agent, a member or a lone gateway joins.
+/// What joins by a token. Gateways and DNS proxies get their certificates through their agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Joiner {
+    Agent,
+    /// A member of the control plane.
+    Member,
+}
+
+impl Joiner {
+    pub fn role(self) -> Role {
+        match self {
+            Self::Agent => Role::Agent,
+            Self::Member => Role::Member,
+        }
+    }
+}
+
+impl fmt::Display for Joiner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.role().fmt(f)
+    }
+}
+
+/// A one-use token by which an agent or a member joins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinTokenSpec {
-    /// What joins: an agent, gateway or dns of `cluster`, or a member of the control plane.
-    pub role: Role,
+    /// What joins: an agent of `cluster`, or a member of the control plane.
+    pub role: Joiner,
     /// Required unless `role` is `member`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
@@ -161,7 +186,7 @@ pub struct JoinTokenSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JoinTokenRequest {
-    pub role: Role,
+    pub role: Joiner,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
     /// How long the token can be redeemed; 15 minutes by default, at most a day.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterName, ResourceName, Role};
+use crate::cluster::Joiner;
+use crate::id::{ClusterName, ResourceName};
 
 /// What a join token carries. Its text is `rialto1.` and the JSON of this in base64url.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +13,7 @@ pub struct JoinToken {
     pub name: ResourceName,
     /// 32 random bytes in hex; the bridge stores only their SHA-256.
     pub secret: String,
-    pub role: Role,
+    pub role: Joiner,
     pub cluster: Option<ClusterName>,
     /// `HOST:PORT` of the bridge members' gRPC listeners.
     pub bridges: Vec<String>,

@@ -242,7 +242,7 @@ pub async fn redeem(
         Contacts { cluster: token.cluster.clone(), bridges: token.bridges.clone(), agent: None };
     let enrolled = enroll(request, credentials, contacts)?;
     let is_ours = enrolled.svid.id().trust_domain() == domain
-        && enrolled.svid.id().as_part().is_some_and(|(role, _)| role == token.role);
+        && enrolled.svid.id().as_part().is_some_and(|(role, _)| role == token.role.role());
     if !is_ours {
         return Err(Error::Foreign(enrolled.svid.id().to_string()));
     }

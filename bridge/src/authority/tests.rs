@@ -159,7 +159,7 @@ fn a_join_token_with_a_drawn_secret_can_be_pasted() {
     let made = rialto_types::token::JoinToken {
         name: "east-1".parse().expect("a name"),
         secret: secret.reveal().into(),
-        role: rialto_types::id::Role::Agent,
+        role: rialto_types::cluster::Joiner::Agent,
         cluster: Some("east".parse().expect("a name")),
         bridges: vec!["127.0.0.1:7443".into()],
         fingerprint: Fingerprint::of(&anchor).to_string(),

@@ -1,8 +1,8 @@
 //! The one command that makes a part join, to paste where it will run.
 
-use rialto_types::cluster::{JoinTokenRequest, Platform, trust_domain};
+use rialto_types::cluster::{JoinTokenRequest, Joiner, Platform, trust_domain};
 use rialto_types::error::{Code, Problem};
-use rialto_types::id::{ClusterName, Role};
+use rialto_types::id::ClusterName;
 use rialto_wire::identity::Fingerprint;
 
 use super::{Answer, Service};
@@ -38,11 +38,9 @@ impl Service {
     /// Fails where there is no such command, before a token is made for it.
     pub(super) fn install_command(&self, request: &JoinTokenRequest) -> Answer<Install> {
         match (request.platform, request.role, &request.cluster) {
-            (Platform::Machine, Role::Member, _) => Ok(Install::Machine("bridge")),
-            (Platform::Machine, role @ (Role::Agent | Role::Gateway | Role::Dns), _) => {
-                Ok(Install::Machine(role.as_str()))
-            }
-            (Platform::Kubernetes, Role::Agent, Some(cluster)) => {
+            (Platform::Machine, Joiner::Member, _) => Ok(Install::Machine("bridge")),
+            (Platform::Machine, Joiner::Agent, _) => Ok(Install::Machine("agent")),
+            (Platform::Kubernetes, Joiner::Agent, Some(cluster)) => {
                 let domain = trust_domain(cluster);
                 let state = self.store.read();
                 let unknown = || {

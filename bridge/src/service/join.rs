@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rialto_core::state::command::{Action, RedeemToken};
 use rialto_core::state::trust::{Issuer, Member};
-use rialto_types::cluster::{JoinTokenSpec, bridge_trust_domain, trust_domain};
+use rialto_types::cluster::{JoinTokenSpec, Joiner, bridge_trust_domain, trust_domain};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, ResourceName, Role, SpiffeId, TrustDomain};
 use rialto_types::limits;
@@ -53,7 +53,7 @@ impl Service {
         let checked = self.store.read().check_token(&name, &secret_hash, now()).cloned();
         let spec = checked.map_err(Problem::from)?;
         let domain = spec.cluster.as_ref().map_or_else(bridge_trust_domain, trust_domain);
-        let id = SpiffeId::part(&domain, spec.role, &instance);
+        let id = SpiffeId::part(&domain, spec.role.role(), &instance);
         // Certified before the token is used up, so that a bad request does not cost the token.
         let mut credentials = self.certify(&id, &request.certificate_request)?;
         let redeem = RedeemToken { name, secret_hash, instance: instance.clone() };
@@ -62,7 +62,7 @@ impl Service {
         let Outcome::Redeemed(JoinTokenSpec { role, .. }) = outcome else {
             return Err(unexpected(&outcome));
         };
-        if role == Role::Member {
+        if role == Joiner::Member {
             credentials.member = Some(self.add_member(instance, request.address).await?);
         }
         tracing::info!(%id, "join token redeemed");

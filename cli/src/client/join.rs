@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rialto_types::api::Precondition;
-use rialto_types::cluster::{ClusterSpec, JoinTokenIssued, JoinTokenRequest, Platform};
+use rialto_types::cluster::{ClusterSpec, JoinTokenIssued, JoinTokenRequest, Joiner, Platform};
 use rialto_types::error::Code;
-use rialto_types::id::{ClusterName, Role};
+use rialto_types::id::ClusterName;
 use rialto_types::object::{Metadata, Resource, Spec};
 use rialto_types::{duration, limits};
 use rialto_wire::client::{Error, WriteOptions};
@@ -95,7 +95,7 @@ async fn kubernetes(arguments: Kubernetes) -> Result<Exit, Failure> {
         Err(error) => return Err(error.into()),
     }
     let request = JoinTokenRequest {
-        role: Role::Agent,
+        role: Joiner::Agent,
         cluster: Some(arguments.cluster),
         ttl: arguments.ttl,
         platform: Platform::Kubernetes,
@@ -109,7 +109,7 @@ async fn kubernetes(arguments: Kubernetes) -> Result<Exit, Failure> {
 
 async fn token(arguments: Token) -> Result<Exit, Failure> {
     check_ttl(arguments.ttl)?;
-    let role = if arguments.member { Role::Member } else { Role::Agent };
+    let role = if arguments.member { Joiner::Member } else { Joiner::Agent };
     let (cluster, ttl) = (arguments.cluster.clone(), arguments.ttl);
     let request = JoinTokenRequest { role, cluster, ttl, platform: Platform::Machine };
     let (client, printer) = arguments.api.open()?;

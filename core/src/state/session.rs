@@ -185,7 +185,7 @@ fn action(verb: &str, rest: &str, words: &[&str], now: Timestamp) -> Action {
         "token" => Action::CreateToken {
             name: words[0].parse().expect("a name"),
             spec: JoinTokenSpec {
-                role: words[1].parse().expect("a role"),
+                role: serde_json::from_value(words[1].into()).expect("a role"),
                 cluster: words.get(3).map(|cluster| cluster.parse().expect("a cluster")),
                 secret_hash: format!("hash-of-{}", words[0]),
                 expires_at: now.plus(time(words[2])),

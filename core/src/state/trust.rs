@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use rialto_types::cluster::JoinTokenSpec;
-use rialto_types::id::{InstanceId, ResourceName, Role, Timestamp};
+use rialto_types::cluster::{JoinTokenSpec, Joiner};
+use rialto_types::id::{InstanceId, ResourceName, Timestamp};
 use rialto_types::limits;
 use rialto_types::object::{Key, Kind, Metadata, Resource, Spec};
 use serde::{Deserialize, Serialize};
@@ -149,16 +149,16 @@ impl State {
             Err(Refused::Field { key: key.clone(), field, reason })
         };
         match (&spec.cluster, spec.role) {
-            (Some(_), Role::Member) => {
+            (Some(_), Joiner::Member) => {
                 return field("spec.cluster", "a member of the control plane has no cluster");
             }
-            (None, Role::Agent | Role::Gateway | Role::Dns) => {
+            (None, Joiner::Agent) => {
                 return field("spec.cluster", "is required for this role");
             }
-            (Some(cluster), _) if !self.clusters.contains_key(cluster) => {
+            (Some(cluster), Joiner::Agent) if !self.clusters.contains_key(cluster) => {
                 return Err(Refused::ClusterUnknown { cluster: cluster.clone() });
             }
-            (Some(_), _) | (None, Role::Member) => {}
+            (Some(_), Joiner::Agent) | (None, Joiner::Member) => {}
         }
         if spec.expires_at > at.stated.plus(limits::JOIN_TOKEN_TTL_MAX) {
             return field("spec.expiresAt", "is more than a day away");

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose as Purpose, IsCa};
 use rcgen::{KeyPair, KeyUsagePurpose, SanType};
+use rialto_types::cluster::Joiner;
 use rialto_types::limits;
 use rialto_types::token::JoinToken;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -476,7 +477,7 @@ fn a_damaged_token_says_how() {
     check(&with(|it| it.secret.truncate(8)), "`secret`");
     check(&with(|it| it.fingerprint = "x".repeat(64)), "`fingerprint`");
     check(&with(|it| it.cluster = None), "`cluster`");
-    check(&with(|it| it.role = Role::Member), "`cluster`");
+    check(&with(|it| it.role = Joiner::Member), "`cluster`");
     check(&with(|it| it.bridges.clear()), "`bridges`");
     check(&with(|it| it.bridges.push("no-port".into())), "`bridges`");
     check(&with(|it| it.bridges.push("bridge:0".into())), "`bridges`");
@@ -598,7 +599,7 @@ fn join_token() -> JoinToken {
     JoinToken {
         name: "east-1".parse().expect("a name"),
         secret: "5e".repeat(32),
-        role: Role::Agent,
+        role: Joiner::Agent,
         cluster: Some("east".parse().expect("a name")),
         bridges: vec!["127.0.0.1:7443".into(), "[::1]:7443".into()],
         fingerprint: "f1".repeat(32),

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rialto_types::id::Role;
+use rialto_types::cluster::Joiner;
 use rialto_types::limits;
 use rialto_types::token::JoinToken;
 
@@ -53,7 +53,7 @@ fn check(token: &JoinToken) -> Result<(), Error> {
     if !is_sha256(&token.fingerprint) {
         return field("fingerprint", "a SHA-256 in hex");
     }
-    if token.cluster.is_none() != (token.role == Role::Member) {
+    if token.cluster.is_none() != (token.role == Joiner::Member) {
         return field("cluster", "given, unless the role is `member`");
     }
     let is_address = |text: &String| {
