@@ -37,9 +37,10 @@ test: setup-test page ## set up, then every test; those of the web page if npm i
 test-rust:
 	$(CARGO) test $(WORKSPACE) --no-fail-fast
 
-# EAST and WEST are kubeconfigs, BRIDGE is HOST:PORT; or KUBEBOX makes two clusters.
-test-kubernetes: build ## on real clusters: KUBEBOX=PATH, or EAST=, WEST= and BRIDGE=
-	RIALTO=$(RIALTO) deploy/test-kubernetes.sh
+# EAST and WEST are kubeconfigs, BRIDGE is HOST:PORT; or KUBEBOX makes two clusters. Nothing is built
+# for a RIALTO that is given.
+test-kubernetes: $(if $(findstring command,$(origin RIALTO)),,build) ## on real clusters: KUBEBOX=PATH, or EAST=, WEST= and BRIDGE=
+	RIALTO=$(RIALTO) deploy/test-kubernetes.sh $(CHECKS)
 
 test-page:
 	$(NPM) test
