@@ -38,10 +38,17 @@ pub(crate) struct Listeners {
 
 #[derive(Debug)]
 struct Listener {
-    service: ServiceName,
-    port: u16,
+    dialled: Dialled,
     socket: std::rc::Rc<TcpListener>,
     task: AbortHandle,
+}
+
+/// What every connection of a listener dialled.
+#[derive(Debug, Clone)]
+struct Dialled {
+    service: ServiceName,
+    port: u16,
+    capture: Capture,
 }
 
 impl Listeners {
@@ -65,7 +72,7 @@ impl Listeners {
         let wanted = wanted(&worker.tables().snapshot, self.capture);
         self.open.retain(|address, listener| {
             let is_wanted = wanted.get(address).is_some_and(|(service, port)| {
-                *service == listener.service && *port == listener.port
+                *service == listener.dialled.service && *port == listener.dialled.port
             });
             if !is_wanted {
                 listener.task.abort();
@@ -82,10 +89,11 @@ impl Listeners {
                 Ok(socket) => {
                     self.failed.remove(&address);
                     let socket = std::rc::Rc::new(socket);
-                    let accepting =
-                        accept(worker.clone(), std::rc::Rc::clone(&socket), service.clone(), port);
+                    let own = std::rc::Rc::clone(&socket);
+                    let dialled = Dialled { service, port, capture: self.capture };
+                    let accepting = accept(worker.clone(), own, dialled.clone());
                     let task = tokio::task::spawn_local(accepting).abort_handle();
-                    self.open.insert(address, Listener { service, port, socket, task });
+                    self.open.insert(address, Listener { dialled, socket, task });
                 }
                 Err(error) => {
                     worker.metrics().listener_failures.inc();
@@ -153,10 +161,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn accept(worker: Worker, socket: std::rc::Rc<TcpListener>, service: ServiceName, port: u16) {
+async fn accept(worker: Worker, socket: std::rc::Rc<TcpListener>, dialled: Dialled) {
     loop {
         match socket.accept().await {
-            Ok((stream, source)) => start(&worker, stream, source, &service, port),
+            Ok((stream, source)) => start(&worker, stream, source, &dialled),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; are file descriptors left?");
                 // What is missing does not come back in the same instant.
@@ -171,11 +179,11 @@ fn accept_waiting(worker: &Worker, listener: &Listener) {
     while let std::task::Poll::Ready(Ok((stream, source))) =
         listener.socket.poll_accept(&mut context)
     {
-        start(worker, stream, source, &listener.service, listener.port);
+        start(worker, stream, source, &listener.dialled);
     }
 }
 
-fn start(worker: &Worker, stream: TcpStream, source: SocketAddr, service: &ServiceName, port: u16) {
+fn start(worker: &Worker, stream: TcpStream, source: SocketAddr, dialled: &Dialled) {
     let Some(guard) = worker.enter(Side::Near) else {
         let reason = SideReason { side: Side::Near, reason: "too_many_flows" };
         worker.metrics().refusals.get_or_create(&reason).inc();
@@ -183,12 +191,17 @@ fn start(worker: &Worker, stream: TcpStream, source: SocketAddr, service: &Servi
         return;
     };
     prepare(&stream);
-    let near = Near { stream, source, service: service.clone(), port };
+    let Dialled { service, port, capture } = dialled.clone();
     let tables = worker.tables();
-    let protocol = rialto_core::choose::protocol(&tables.snapshot, service, port);
+    let protocol = rialto_core::choose::protocol(&tables.snapshot, &service, port);
+    let near = Near { stream, source, service, port };
     let flows = worker.clone();
     worker.spawn(async move {
         let _guard = guard;
+        // A fleet's file names the callers it knows; pods come and go all the time.
+        if capture == Capture::Ports {
+            flows.caller_known(source.ip()).await;
+        }
         match protocol.unwrap_or_default() {
             AppProtocol::Tcp => relay::serve_near(flows, near).await,
             AppProtocol::Http => http1::near::serve(flows, near).await,

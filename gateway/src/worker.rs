@@ -13,11 +13,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rialto_core::authorize;
 use rialto_core::choose::{self, Choice, EndpointRequest, Excluded, Refusal};
 use rialto_core::health::{self, Health, Notice, Outcome, Path, PeerRef};
 use rialto_types::error::Chain;
@@ -44,8 +45,10 @@ use crate::tunnel::quic::{BindError, Endpoint, Settings, Tls};
 
 mod command;
 mod run;
+mod strangers;
 mod streams;
 
+use strangers::Strangers;
 use streams::Stream;
 
 pub use command::{Command, Handle, Start, StartError, start};
@@ -165,6 +168,7 @@ struct Inner {
     traffic: Traffic,
     scratch: Scratch,
     streams: streams::Waiting,
+    strangers: RefCell<Strangers>,
     draining: Cell<bool>,
     near: FlowCount,
     far: FlowCount,
@@ -172,6 +176,7 @@ struct Inner {
     /// Asks `run` to tell the peers at once of a change in health.
     summary_due: Notify,
     changed: Notify,
+    tables_changed: Notify,
 }
 
 /// Flows of one side that are open.
@@ -246,12 +251,14 @@ impl Worker {
                 traffic: Traffic::new(),
                 scratch: Scratch::default(),
                 streams: streams::Waiting::default(),
+                strangers: RefCell::default(),
                 draining: Cell::new(false),
                 near: FlowCount::default(),
                 far: FlowCount::default(),
                 tasks: RefCell::default(),
                 summary_due: Notify::new(),
                 changed: Notify::new(),
+                tables_changed: Notify::new(),
             }
         });
         Ok(Self { inner })
@@ -259,6 +266,32 @@ impl Worker {
 
     pub fn tables(&self) -> Tables {
         self.inner.tables.borrow().clone()
+    }
+
+    /// Waits until the table says who this local source address is. A pod may call before the
+    /// agent's watch has told of it; one that stays unknown goes on without an identity.
+    pub(crate) async fn caller_known(&self, source: IpAddr) {
+        let is_known = || {
+            let tables = self.inner.tables.borrow();
+            authorize::local_caller(&tables.snapshot, &tables.local, source).identity.is_some()
+        };
+        let now = std::time::Instant::now();
+        if is_known() || self.inner.strangers.borrow().contains(source, now) {
+            return;
+        }
+        let told = async {
+            loop {
+                let changed = self.inner.tables_changed.notified();
+                if is_known() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if timeout(limits::CALLER_WAIT_MAX, told).await.is_err() {
+            let now = std::time::Instant::now();
+            self.inner.strangers.borrow_mut().handle_in_vain(source, now);
+        }
     }
 
     pub fn metrics(&self) -> &Metrics {

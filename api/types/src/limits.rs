@@ -662,6 +662,13 @@ pub const LISTEN_BACKLOG: i32 = 4_096;
 /// How often a worker looks at its peers and lets time pass for health: a tenth of the silence
 /// after which a peer is dead.
 pub const WORKER_TICK: Duration = Duration::from_millis(100);
+/// How long a new flow in Kubernetes waits for its source address to be known: the API server tells
+/// of a pod within milliseconds of its address, and a busy one within a second.
+pub const CALLER_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Source addresses that were waited for in vain, and for how long they are not waited for again:
+/// clients on a node's network, a few per node.
+pub const STRANGERS_MAX: usize = 1_024;
+pub const STRANGER_FORGOTTEN: Duration = Duration::from_secs(10);
 /// Listeners that could not be opened are tried again this often: a person has just routed the
 /// range and waits.
 pub const LISTEN_RETRY: Duration = Duration::from_secs(5);

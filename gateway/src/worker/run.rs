@@ -82,6 +82,7 @@ impl Worker {
             .collect();
         self.inner.health.borrow_mut().handle_snapshot(&tables.snapshot);
         self.inner.tables.replace(tables);
+        self.inner.tables_changed.notify_waiters();
         self.inner.pool.set_peers(&peers);
         self.inner.listeners.borrow_mut().reconcile(self);
         self.publish_summary();

@@ -160,6 +160,36 @@ async fn what_no_rule_allows_is_refused_with_a_reset_and_counted() {
 }
 
 #[tokio::test]
+async fn a_flow_waits_for_its_caller_to_be_known_and_no_longer_than_the_bound() {
+    local(async {
+        let mut world = World::new(&["east"]);
+        world.begin();
+        let worker = &world.gateways["east"].worker;
+        let (known, stranger) = (Ipv4Addr::new(10, 1, 0, 2), Ipv4Addr::new(10, 1, 0, 3));
+        tokio::time::pause();
+        let told = async {
+            tokio::time::sleep(limits::CALLER_WAIT_MAX / 2).await;
+            let mut table = world.table("east");
+            let caller = table.callers[&IpAddr::V4(Ipv4Addr::LOCALHOST)].clone();
+            table.callers.insert(known.into(), caller);
+            worker.serve_tables(Tables { local: Arc::new(table), ..worker.tables() });
+        };
+        let began = Instant::now();
+        tokio::join!(worker.caller_known(known.into()), told);
+        assert_eq!(began.elapsed().as_millis(), (limits::CALLER_WAIT_MAX / 2).as_millis());
+
+        let began = Instant::now();
+        worker.caller_known(stranger.into()).await;
+        assert_eq!(began.elapsed().as_millis(), limits::CALLER_WAIT_MAX.as_millis());
+        // The next connection of the same address does not wait again.
+        let began = Instant::now();
+        worker.caller_known(stranger.into()).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_caller_of_another_cluster_is_not_believed() {
     local(async {
         let mut world = World::new(&["east", "west"]);
