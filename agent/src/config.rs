@@ -71,6 +71,10 @@ pub struct Kubernetes {
     /// The service accounts whose pods may become a gateway or a DNS proxy.
     #[serde(default)]
     pub accounts: Accounts,
+    /// `HOST:PORT` of a Service that leads to the admin listeners of our gateways: tells whether
+    /// the platform keeps the pods' source addresses. Not looked at without.
+    #[serde(default)]
+    pub gateway_probe: Option<String>,
     #[serde(default)]
     pub server: Server,
 }

@@ -111,12 +111,14 @@ impl Agent {
         let mut agent = Self { tasks, serving: JoinSet::new(), streams: TaskTracker::new() };
         let tasks = &mut agent.tasks;
         start_loop(tasks, &config.registry, in_cluster.as_ref(), core);
+        let (found, findings) = watch::channel(Vec::new());
         if let Some(parts) = &in_cluster {
+            parts.start_examiner(tasks, published.unaddressed.clone(), found);
             parts.start_imports(tasks, &bridges, config, published.virtual_ips.clone());
         }
         spawn(tasks, "the health checks", check::run(published.wanted.clone(), check_sender));
         let state = control.link.clone();
-        let sources = published.sources(config.id.clone(), epoch);
+        let sources = published.sources(config.id.clone(), epoch, findings);
         spawn(tasks, "the link to the bridge", link::run(bridges.clone(), sources, state));
         spawn(tasks, "the admin listener", serve_admin(listeners.admin, control));
         let issuing = bridges.clone();

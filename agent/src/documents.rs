@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rialto_types::error::Chain;
+use rialto_types::finding::Finding;
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::local::{EndpointHealth, LocalTable};
@@ -39,6 +40,7 @@ pub(crate) struct Outputs {
     wanted: watch::Sender<Wanted>,
     faults: watch::Sender<Vec<String>>,
     virtual_ips: watch::Sender<VirtualIps>,
+    unaddressed: watch::Sender<Vec<InstanceId>>,
 }
 
 /// Where it is read.
@@ -53,6 +55,8 @@ pub(crate) struct Published {
     pub(crate) faults: watch::Receiver<Vec<String>>,
     /// The addresses that the platform gave to imported services.
     pub(crate) virtual_ips: watch::Receiver<VirtualIps>,
+    /// Gateways that run and whose address is not known.
+    pub(crate) unaddressed: watch::Receiver<Vec<InstanceId>>,
 }
 
 impl Outputs {
@@ -64,6 +68,7 @@ impl Outputs {
         let (wanted, wanted_read) = watch::channel(Arc::default());
         let (faults, faults_read) = watch::channel(Vec::new());
         let (virtual_ips, virtual_ips_read) = watch::channel(VirtualIps::new());
+        let (unaddressed, unaddressed_read) = watch::channel(Vec::new());
         let published = Published {
             table: table_read,
             plain: plain_read,
@@ -72,16 +77,24 @@ impl Outputs {
             wanted: wanted_read,
             faults: faults_read,
             virtual_ips: virtual_ips_read,
+            unaddressed: unaddressed_read,
         };
-        (Self { table, plain, report, summaries, wanted, faults, virtual_ips }, published)
+        let outputs =
+            Self { table, plain, report, summaries, wanted, faults, virtual_ips, unaddressed };
+        (outputs, published)
     }
 }
 
 impl Published {
     /// What goes up to the bridge.
-    pub(crate) fn sources(&self, id: InstanceId, epoch: u64) -> link::Sources {
+    pub(crate) fn sources(
+        &self,
+        id: InstanceId,
+        epoch: u64,
+        findings: watch::Receiver<Vec<Finding>>,
+    ) -> link::Sources {
         let (report, summaries) = (self.report.clone(), self.summaries.clone());
-        link::Sources { id, epoch, report, summaries }
+        link::Sources { id, epoch, report, summaries, findings }
     }
 }
 
@@ -246,6 +259,12 @@ impl Core {
             self.metrics.report_revision.set(report.revision);
             self.outputs.report.send_replace(Some(report.clone()));
         }
+        let unaddressed = self.fold.unaddressed();
+        self.outputs.unaddressed.send_if_modified(|held| {
+            let differs = *held != unaddressed;
+            *held = unaddressed;
+            differs
+        });
         if changed.summaries {
             self.outputs.summaries.send_replace(Arc::new(self.fold.summaries().to_vec()));
         }

@@ -126,6 +126,14 @@ impl Fold {
         &self.summaries
     }
 
+    /// Gateways that cannot be reported, because nobody knows their address.
+    pub fn unaddressed(&self) -> Vec<InstanceId> {
+        let Some(registry) = &self.registry else { return Vec::new() };
+        let is_known = |id: &InstanceId| registry.gateways.contains_key(id);
+        let without = self.gateways.iter().filter(|(id, stated)| stated.is_none() && !is_known(id));
+        without.map(|(id, _)| id.clone()).collect()
+    }
+
     /// What must be checked.
     pub fn checks(&self) -> BTreeMap<Target, CheckSpec> {
         self.registry.as_ref().map(checks).unwrap_or_default()

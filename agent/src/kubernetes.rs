@@ -5,10 +5,12 @@
 //! - [`object`]: the kinds, trimmed to what is used
 //! - [`import`]: the Services by which pods reach what other clusters export
 //! - [`identity`]: the agent's identity, kept in one Secret
+//! - [`examine`]: what a person has to put right in the cluster
 //! - [`lease`]: one agent at a time
 //! - [`review`]: whose service account's token it is
 
 pub mod api;
+pub mod examine;
 pub mod identity;
 pub mod import;
 pub mod lease;

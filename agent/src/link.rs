@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use rialto_types::error::Problem;
+use rialto_types::finding::{Examination, Finding};
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::report::HealthSummary;
@@ -21,6 +22,7 @@ use rialto_wire::grpc::agent_message::Message as ToBridge;
 use rialto_wire::grpc::agent_reply::Message as FromBridge;
 use rialto_wire::grpc::control_client::ControlClient;
 use rialto_wire::grpc::{AgentHello, AgentMessage, Heartbeat, status_problem};
+use rialto_wire::identity;
 use rialto_wire::subscribe::Backoff;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -40,6 +42,7 @@ pub struct Sources {
     pub epoch: u64,
     pub report: watch::Receiver<Option<Numbered>>,
     pub summaries: watch::Receiver<Arc<Vec<HealthSummary>>>,
+    pub findings: watch::Receiver<Vec<Finding>>,
 }
 
 /// How the session stands; for `/readyz`, metrics and logs.
@@ -86,6 +89,7 @@ enum Event {
     Ended(String),
     Report,
     Summaries,
+    Findings,
     Beat,
 }
 
@@ -124,6 +128,7 @@ impl Session<'_> {
                 },
                 Ok(()) = sources.report.changed() => Event::Report,
                 Ok(()) = sources.summaries.changed() => Event::Summaries,
+                Ok(()) = sources.findings.changed() => Event::Findings,
                 _ = beat.tick() => Event::Beat,
             };
             let handled = match event {
@@ -138,6 +143,7 @@ impl Session<'_> {
                     told = Some(Instant::now());
                     tell(&sender, sources).await
                 }
+                Event::Findings => tell_findings(&sender, sources).await,
                 Event::Beat if heard.elapsed() > limits::STREAM_SILENCE_MAX => {
                     let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
                     Err(format!("the bridge was silent for {silence_s} s"))
@@ -145,7 +151,7 @@ impl Session<'_> {
                 // The bridge shows the age of what it was told, so that it is told again.
                 Event::Beat if told.is_none_or(|told: Instant| told.elapsed() > limits::LEASE) => {
                     told = Some(Instant::now());
-                    tell(&sender, sources).await
+                    tell_findings(&sender, sources).await.and(tell(&sender, sources).await)
                 }
                 Event::Beat => sender.send(ToBridge::Heartbeat(Heartbeat::default())).await,
             };
@@ -210,6 +216,14 @@ async fn tell(sender: &Sender, sources: &mut Sources) -> Result<(), String> {
     let summaries = sources.summaries.borrow_and_update().clone();
     let bytes = serde_json::to_vec(&*summaries).expect("summaries are JSON");
     sender.send(ToBridge::Health(bytes.into())).await
+}
+
+async fn tell_findings(sender: &Sender, sources: &mut Sources) -> Result<(), String> {
+    let findings = sources.findings.borrow_and_update().clone();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let told = Examination { version, at: identity::now(), findings };
+    let bytes = serde_json::to_vec(&told).expect("findings are JSON");
+    sender.send(ToBridge::Examination(bytes.into())).await
 }
 
 struct Sender {

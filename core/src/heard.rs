@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use rialto_types::api::{Convergence, MemberRole, MemberStatus};
 use rialto_types::cluster::{Contact, ContactState, SubscriberStatus};
-use rialto_types::id::{ClusterName, InstanceId, Revision, Role, ServiceName};
+use rialto_types::finding::{Examination, Examined};
+use rialto_types::id::{ClusterName, InstanceId, Revision, Role, ServiceName, Timestamp};
 use rialto_types::limits;
 use rialto_types::report::HealthSummary;
 use rialto_types::service::{EndpointCount, ServiceStatus};
@@ -48,6 +49,7 @@ struct Subscriber {
     line: Line,
     acked: Option<Revision>,
     refused: Option<String>,
+    version: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ struct Agent {
     line: Line,
     health: Vec<HealthSummary>,
     health_at: Option<Instant>,
+    examined: Option<(Instant, Examined)>,
 }
 
 /// How a part was last heard.
@@ -96,8 +99,15 @@ impl Heard {
         let stream = line.stream;
         let known = self.subscribers.remove(&key);
         let (acked, refused) = known.map(|known| (known.acked, known.refused)).unwrap_or_default();
-        self.subscribers.insert(key, Subscriber { line, acked, refused });
+        self.subscribers.insert(key, Subscriber { line, acked, refused, version: None });
         stream
+    }
+
+    /// Of which release the subscriber is.
+    pub fn subscriber_version(&mut self, key: &SubscriberKey, stream: StreamId, version: String) {
+        if let Some(subscriber) = self.subscriber(key, stream) {
+            subscriber.version = Some(version);
+        }
     }
 
     pub fn subscriber_heard(&mut self, key: &SubscriberKey, stream: StreamId, now: Instant) {
@@ -131,8 +141,11 @@ impl Heard {
         let line = self.next_line(now);
         let stream = line.stream;
         let known = self.agents.remove(cluster);
-        let (health, health_at) = known.map(|a| (a.health, a.health_at)).unwrap_or_default();
-        self.agents.insert(cluster.clone(), Agent { line, health, health_at });
+        let agent = match known {
+            Some(known) => Agent { line, ..known },
+            None => Agent { line, health: Vec::new(), health_at: None, examined: None },
+        };
+        self.agents.insert(cluster.clone(), agent);
         stream
     }
 
@@ -155,6 +168,23 @@ impl Heard {
         }
     }
 
+    /// What an agent says of itself; `clock` is ours when we heard it.
+    pub fn agent_examined(
+        &mut self,
+        cluster: &ClusterName,
+        stream: StreamId,
+        told: Examination,
+        clock: Timestamp,
+        now: Instant,
+    ) {
+        let Some(agent) = self.agent(cluster, stream) else { return };
+        let Examination { version, at, mut findings } = told;
+        findings.truncate(limits::FINDINGS_MAX);
+        let ahead = i128::from(at.unix_ms) - i128::from(clock.unix_ms);
+        let clock_ahead_ms = i64::try_from(ahead).unwrap_or(i64::MAX);
+        agent.examined = Some((now, Examined { version, clock_ahead_ms, age_ms: 0, findings }));
+    }
+
     pub fn agent_closed(&mut self, cluster: &ClusterName, stream: StreamId) {
         if let Some(agent) = self.agent(cluster, stream) {
             agent.line.is_open = false;
@@ -171,6 +201,7 @@ impl Heard {
             contact: held.line.contact(now),
             acked: held.acked,
             refused: held.refused.clone(),
+            version: held.version.clone(),
         });
         let agents = self.agents.iter().filter(|(_, held)| !held.line.is_forgotten(now));
         let agents = agents.map(|(cluster, held)| AgentReport {
@@ -178,6 +209,10 @@ impl Heard {
             contact: held.line.contact(now),
             health: held.health.clone(),
             health_age_ms: held.health_at.map(|at| milliseconds(now.saturating_duration_since(at))),
+            examined: held.examined.as_ref().map(|(at, examined)| {
+                let age_ms = milliseconds(now.saturating_duration_since(*at));
+                Examined { age_ms, ..examined.clone() }
+            }),
         });
         Report { member, subscribers: subscribers.collect(), agents: agents.collect() }
     }
@@ -231,6 +266,8 @@ pub struct AgentReport {
     pub contact: Contact,
     pub health: Vec<HealthSummary>,
     pub health_age_ms: Option<u64>,
+    #[serde(default)]
+    pub examined: Option<Examined>,
 }
 
 impl Report {
@@ -239,6 +276,12 @@ impl Report {
         let agent = self.agents.iter().find(|agent| agent.cluster == *cluster);
         let unknown = Contact { state: ContactState::Unknown, age_ms: None };
         agent.map_or(unknown, |agent| agent.contact.clone())
+    }
+
+    /// What the agent of a cluster says of itself.
+    pub fn examined(&self, cluster: &ClusterName) -> Option<&Examined> {
+        let agent = self.agents.iter().find(|agent| agent.cluster == *cluster)?;
+        agent.examined.as_ref()
     }
 
     /// The gateways and DNS proxies of a cluster.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures::FutureExt;
+use rialto_types::finding::Finding;
+use rialto_types::id::InstanceId;
 use rialto_types::report::VirtualIps;
 use rialto_wire::bridges::Bridges;
 use rialto_wire::enroll::{Enrolled, Folder};
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 use super::join;
 use crate::config::{self, Config, Mode};
 use crate::kubernetes::api::Api;
+use crate::kubernetes::examine::Examiner;
 use crate::kubernetes::identity::Keeper;
 use crate::kubernetes::import::{Imports, Writer};
 use crate::kubernetes::lease::Election;
@@ -29,6 +32,8 @@ pub(super) struct InCluster {
     selector: BTreeMap<String, String>,
     holder: String,
     lease: String,
+    secret: String,
+    probe: Option<String>,
     keeper: Keeper,
     pub(super) reviewer: Reviewer,
 }
@@ -42,6 +47,8 @@ impl InCluster {
             selector: settings.gateway_selector.clone(),
             holder: settings.holder()?,
             lease: settings.lease.clone(),
+            secret: settings.identity_secret.clone(),
+            probe: settings.gateway_probe.clone(),
             keeper: Keeper::new(api.clone(), &namespace, &settings.identity_secret),
             reviewer: Reviewer {
                 api: api.clone(),
@@ -68,6 +75,26 @@ impl InCluster {
         });
         let keeping = self.keeper.clone().keep(folder.clone(), identity.clone());
         tasks.spawn(keeping.map(|()| "the keeper of the identity"));
+    }
+
+    /// Looks at the cluster for what people have to put right.
+    pub(super) fn start_examiner(
+        &self,
+        tasks: &mut JoinSet<&'static str>,
+        unaddressed: watch::Receiver<Vec<InstanceId>>,
+        findings: watch::Sender<Vec<Finding>>,
+    ) {
+        let examiner = Examiner {
+            api: self.api.clone(),
+            namespace: self.namespace.clone(),
+            mode: self.mode,
+            probe: self.probe.clone(),
+            secret: self.secret.clone(),
+            lease: self.lease.clone(),
+            unaddressed,
+            findings,
+        };
+        tasks.spawn(examiner.run().map(|()| "the examination of the cluster"));
     }
 
     /// In mode Control: follows what other clusters export, and writes it into this one.

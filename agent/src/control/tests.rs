@@ -119,9 +119,10 @@ impl control_server::Control for Bridge {
                         reports.send_modify(|reports| reports.push(change));
                         ToAgent::Committed(revision)
                     }
-                    Some(FromAgent::Health(_) | FromAgent::Heartbeat(_)) | None => {
-                        ToAgent::Heartbeat(Heartbeat::default())
-                    }
+                    Some(
+                        FromAgent::Health(_) | FromAgent::Heartbeat(_) | FromAgent::Examination(_),
+                    )
+                    | None => ToAgent::Heartbeat(Heartbeat::default()),
                 };
                 // First what a newer bridge says: the agent passes it over.
                 for message in [None, Some(reply)] {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration;
+use crate::finding::Examined;
 use crate::id::{ClusterName, InstanceId, Revision, Role, Timestamp, TrustDomain};
 use crate::limits;
 
@@ -104,6 +105,9 @@ pub struct ClusterStatus {
     pub subscribers: Vec<SubscriberStatus>,
     pub services: u32,
     pub exports: u32,
+    /// What the agent says of itself and its cluster; absent if it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examined: Option<Examined>,
 }
 
 /// Whether a part is heard from. Never "connected" by default.
@@ -139,6 +143,9 @@ pub struct SubscriberStatus {
     /// Why it refused a newer one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Its release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// What joins by a token. Gateways and DNS proxies get their certificates through their agent.

@@ -6,6 +6,7 @@
 //! - [`cluster`], [`service`], [`route`], [`policy`]: specs and status, by subject
 //! - [`api`]: what REST answers besides resources
 //! - [`report`]: what a cluster says upward
+//! - [`finding`]: what an agent found out about its cluster, for people
 //! - [`snapshot`], [`local`]: what a gateway or DNS proxy gets from the bridge and from its agent
 //! - [`traffic`]: what gateways count of what they carry, and what is told of it
 //! - [`token`]: what a join token carries
@@ -21,6 +22,7 @@ pub mod cluster;
 pub mod command;
 pub mod duration;
 pub mod error;
+pub mod finding;
 pub mod id;
 pub mod limits;
 pub mod local;

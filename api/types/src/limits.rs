@@ -85,6 +85,9 @@ pub const CERTIFICATE_TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const ISSUER_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// Clocks may differ by this much: certificates are valid from so long ago.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+/// A difference between two clocks that `check` warns of: a tenth of it, and more than any machine
+/// has whose clock is synchronised.
+pub const CLOCK_SKEW_WARNING: Duration = Duration::from_secs(30);
 
 /// Certificates of one chain: leaf and issuer, with room for both issuers of a rotation. Counted
 /// before any of them is parsed.
@@ -292,6 +295,18 @@ pub const CHECK_HEAD_BYTES_MAX: usize = 16 * 1024;
 
 // agent in Kubernetes
 
+/// What an agent tells of its cluster for people: a dozen findings, with room.
+pub const FINDINGS_MAX: usize = 64;
+/// The agent looks at its cluster this often; a person who repaired something looks again soon.
+pub const EXAMINE_INTERVAL: Duration = Duration::from_secs(15);
+/// One look at a resolver or gateway takes at most this long, and a resolver is asked so often.
+pub const EXAMINE_TIMEOUT: Duration = Duration::from_secs(2);
+pub const EXAMINE_ATTEMPTS: u32 = 2;
+/// Connections by which a Service's gateways are asked for the source address that they see: each
+/// goes to any of them.
+pub const EXAMINE_PROBES: usize = 4;
+/// Bytes of a gateway's answer: an address and the head of an HTTP answer.
+pub const EXAMINE_ANSWER_BYTES_MAX: u64 = 4 * 1024;
 /// Objects of one kind that an agent holds: what it may report, with pods and slices that do not
 /// count as endpoints or callers.
 pub const KUBERNETES_OBJECTS_MAX: usize = 50_000;
@@ -560,6 +575,13 @@ pub const ACCESS_LOG_BUFFERS_MAX: usize = 256;
 
 // command line
 
+/// `install` and `uninstall` look this often whether what they wait for has come.
+pub const INSTALL_LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A cluster's garbage collection is done within this time; it takes seconds.
+pub const UNINSTALL_CLEAN_MAX: Duration = Duration::from_secs(60);
+/// Questions that a cluster's DNS must answer in a row: with three servers of which one does not
+/// know yet, one in 26 passes by chance.
+pub const PROBE_NAMES: usize = 8;
 /// Between two looks of `--wait`: below what a person notices, far above what a look costs.
 pub const WAIT_LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Between two attempts of `get --watch` to reach the bridge again.

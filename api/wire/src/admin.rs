@@ -1,10 +1,12 @@
-//! The admin endpoints that every part has: `/livez`, `/readyz`, `/metrics`, `/debug/snapshot`.
+//! The admin endpoints that every part has: `/livez`, `/readyz`, `/metrics`, `/debug/snapshot`,
+//! `/source`.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -61,8 +63,15 @@ pub async fn serve<A: Admin>(listener: TcpListener, admin: Arc<A>) -> std::io::R
         .route("/readyz", get(ready::<A>))
         .route("/metrics", get(metrics::<A>))
         .route("/debug/snapshot", get(debug::<A>))
+        .route("/source", get(source))
         .with_state(admin);
-    axum::serve(listener, router).await
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await
+}
+
+/// From where we see the caller: whether the network translates addresses on the way.
+async fn source(ConnectInfo(caller): ConnectInfo<SocketAddr>) -> String {
+    format!("{}\n", caller.ip().to_canonical())
 }
 
 async fn ready<A: Admin>(State(admin): State<Arc<A>>) -> Response {

@@ -23,6 +23,7 @@ use rialto_wire::grpc::{
     AgentMessage, AgentReply, BridgeMessage, Credentials, ExplainAnswer, ExplainQuestion,
     Heartbeat, IssueRequest, ReportPosition, SubscriberMessage, problem_status,
 };
+use rialto_wire::identity;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -191,6 +192,15 @@ impl AgentSession {
                     }
                 }
             }
+            FromAgent::Examination(document) => match serde_json::from_slice(&document) {
+                Ok(told) => {
+                    let (clock, now) = (identity::now(), Instant::now());
+                    let mut heard = self.service.observed.lock();
+                    heard.agent_examined(&self.cluster, stream, told, clock, now);
+                    Ok(())
+                }
+                Err(error) => self.refuse(&Problem::new(Code::Unparsable, error.to_string())).await,
+            },
             FromAgent::Heartbeat(_) => Ok(()),
         }
     }
@@ -243,6 +253,7 @@ impl Subscription {
         let cursor = Cursor::new(held, hello.have);
         let stream =
             self.service.observed.lock().subscriber_opened(self.key.clone(), Instant::now());
+        self.service.observed.lock().subscriber_version(&self.key, stream, hello.version);
         let (cluster, role, id) = (&self.key.cluster, self.key.role, &self.key.id);
         tracing::info!(%cluster, %role, %id, "subscriber connected");
         let _ = self.follow(incoming, cursor, stream).await;

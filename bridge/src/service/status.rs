@@ -95,6 +95,7 @@ impl Service {
             subscribers: gathered.merged.subscribers_of(&name).cloned().collect(),
             services: count(view.services),
             exports: count(state.export_count(&name)),
+            examined: gathered.merged.examined(&name).cloned(),
         })
     }
 }

@@ -3,6 +3,7 @@
 use rialto_types::api::Status;
 use rialto_types::error::Code;
 use rialto_types::object::{Document, Kind};
+use rialto_types::traffic::{self, Traffic};
 use rialto_wire::client::Client;
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use super::Api;
 use crate::failure::{Exit, Failure};
 use crate::print::{self, Style};
 
+mod clusters;
 mod parts;
 mod services;
 
@@ -70,6 +72,9 @@ impl Finding {
 /// All that is looked at.
 struct Seen {
     status: Status,
+    clusters: Vec<Document>,
+    /// `None` where this member cannot tell.
+    traffic: Option<Traffic>,
     services: Vec<Document>,
     routes: Vec<Document>,
     policies: Vec<Document>,
@@ -79,6 +84,8 @@ impl Seen {
     async fn look(client: &Client) -> Result<Self, Failure> {
         let mut seen = Self {
             status: client.status().await?,
+            clusters: client.list(Kind::Cluster, None).await?.items,
+            traffic: client.traffic(&traffic::Query::default()).await.ok(),
             services: client.list(Kind::Service, None).await?.items,
             routes: client.list(Kind::HttpRoute, None).await?.items,
             policies: client.list(Kind::FailoverPolicy, None).await?.items,
@@ -105,6 +112,8 @@ fn findings(seen: &Seen) -> Vec<Finding> {
     let mut findings = parts::control_plane(&seen.status);
     findings.extend(parts::clusters(&seen.status));
     findings.extend(parts::data_planes(&seen.status));
+    findings.extend(clusters::inside(&seen.clusters));
+    findings.extend(clusters::between(&seen.clusters, seen.traffic.as_ref()));
     findings.extend(services::services(&seen.services));
     findings.extend(services::references(&seen.services, &seen.routes, &seen.policies));
     findings

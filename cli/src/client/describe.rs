@@ -2,6 +2,7 @@
 
 use rialto_types::api::{Change, HistoryEntry};
 use rialto_types::cluster::{ClusterStatus, SubscriberStatus};
+use rialto_types::finding::{Examined, FindingLevel};
 use rialto_types::id::Namespace;
 use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind};
@@ -185,8 +186,31 @@ fn cluster(document: &Document, style: Style) -> String {
     if status.gateways.is_empty() {
         text.push_str("  none: no other cluster reaches its services; start `rialto gateway`\n");
     }
+    if let Some(examined) = &status.examined {
+        text.push_str(&examination(examined, style));
+    }
     text.push_str(&format!("\n{}\n", style.heading("snapshot subscribers")));
     text.push_str(&subscribers(&status.subscribers));
+    text
+}
+
+fn examination(examined: &Examined, style: Style) -> String {
+    let age = print::age(std::time::Duration::from_millis(examined.age_ms));
+    let heading = style.heading("inside the cluster");
+    let release = &examined.version;
+    let mut text = format!("\n{heading}  as the agent, release {release}, said {age} ago\n");
+    for finding in &examined.findings {
+        let mark = match finding.level {
+            FindingLevel::Good => style.good("✓"),
+            FindingLevel::Warning => style.warning("!"),
+            FindingLevel::Failed => style.bad("✕"),
+            FindingLevel::Unknown => "-".to_string(),
+        };
+        text.push_str(&format!("  {mark} {:<18} {}\n", finding.about, finding.text));
+        if let Some(fix) = &finding.fix {
+            text.push_str(&format!("      fix: {fix}\n"));
+        }
+    }
     text
 }
 

@@ -57,6 +57,7 @@ fn lines(parts: &Parts<'_>, role: Role) -> Vec<PartLine> {
                 contact: Contact { state: ContactState::Unknown, age_ms: None },
                 acked: None,
                 refused: None,
+                version: None,
             };
             lines.push(line(parts, &unheard));
         }

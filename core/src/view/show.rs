@@ -96,7 +96,13 @@ impl Show {
             _ => health.iter().map(summary).collect(),
         };
         let health_age_ms = contact.age_ms;
-        self.heard.agents.push(AgentReport { cluster, contact, health, health_age_ms });
+        self.heard.agents.push(AgentReport {
+            cluster,
+            contact,
+            health,
+            health_age_ms,
+            examined: None,
+        });
     }
 
     /// `gateway CLUSTER ID connected|silent=SECONDS|unknown [REVISION] [refused]`
@@ -110,6 +116,7 @@ impl Show {
             contact: contact(state),
             acked: rest.first().map(|revision| revision.parse().expect("a revision")),
             refused: rest.get(1).map(|word| format!("an entry is {word}")),
+            version: None,
         });
     }
 

@@ -168,7 +168,8 @@ async fn a_flow_waits_for_its_caller_to_be_known_and_no_longer_than_the_bound() 
         let (known, stranger) = (Ipv4Addr::new(10, 1, 0, 2), Ipv4Addr::new(10, 1, 0, 3));
         tokio::time::pause();
         let told = async {
-            tokio::time::sleep(limits::CALLER_WAIT_MAX / 2).await;
+            let never = std::future::pending::<()>();
+            timeout(limits::CALLER_WAIT_MAX / 2, never).await.expect_err("it never comes");
             let mut table = world.table("east");
             let caller = table.callers[&IpAddr::V4(Ipv4Addr::LOCALHOST)].clone();
             table.callers.insert(known.into(), caller);
@@ -176,11 +177,13 @@ async fn a_flow_waits_for_its_caller_to_be_known_and_no_longer_than_the_bound() 
         };
         let began = Instant::now();
         tokio::join!(worker.caller_known(known.into()), told);
-        assert_eq!(began.elapsed().as_millis(), (limits::CALLER_WAIT_MAX / 2).as_millis());
+        assert!(began.elapsed() < limits::CALLER_WAIT_MAX, "{:?}", began.elapsed());
 
         let began = Instant::now();
         worker.caller_known(stranger.into()).await;
-        assert_eq!(began.elapsed().as_millis(), limits::CALLER_WAIT_MAX.as_millis());
+        let waited = began.elapsed();
+        assert!(waited >= limits::CALLER_WAIT_MAX, "{waited:?}");
+        assert!(waited < 2 * limits::CALLER_WAIT_MAX, "{waited:?}");
         // The next connection of the same address does not wait again.
         let began = Instant::now();
         worker.caller_known(stranger.into()).await;

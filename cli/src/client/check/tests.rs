@@ -38,6 +38,8 @@ fn findings_are_grouped_with_code_and_fix() {
     });
     let seen = Seen {
         status: status(),
+        clusters: vec![],
+        traffic: None,
         services: vec![
             service("reviews", 0, &[]),
             service("details", 2, &["port 80 is tcp in east and http in west"]),
@@ -82,7 +84,8 @@ fn a_federation_that_is_well_has_no_finding_but_good_ones() {
     status.clusters.truncate(1);
     status.subscribers.truncate(1);
     let services = vec![service("reviews", 2, &[])];
-    let seen = Seen { status, services, routes: vec![], policies: vec![] };
+    let (clusters, traffic) = (vec![], None);
+    let seen = Seen { status, clusters, traffic, services, routes: vec![], policies: vec![] };
     let findings = findings(&seen);
     assert!(findings.iter().all(|finding| finding.level == Level::Good), "{findings:?}");
 }

@@ -11,6 +11,7 @@ use crate::print::Style;
 
 fn subscriber(id: &str, acked: Option<u64>, state: ContactState) -> SubscriberStatus {
     SubscriberStatus {
+        version: None,
         cluster: "west".parse().expect("a cluster"),
         role: Role::Gateway,
         id: id.parse().expect("an id"),

@@ -10,6 +10,7 @@ registry:
     {{- end }}
     identitySecret: {{ .Release.Name }}-agent
     lease: {{ .Release.Name }}-agent
+    gatewayProbe: {{ .Release.Name }}-gateway.{{ .Release.Namespace }}.svc:9903
     accounts: {gateway: {{ .Release.Name }}-gateway, dns: {{ .Release.Name }}-dns}
 socket: /var/lib/rialto/agent.sock
 listen: 0.0.0.0:9905

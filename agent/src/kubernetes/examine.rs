@@ -1,0 +1,140 @@
+//! What an agent looks at in its own cluster every now and then, for `rialto check`: what no watch
+//! tells, and what a person has to put right.
+//!
+//! ```text
+//! API server, cluster's DNS, a gateway ──▶ Facts ──judge──▶ findings ──▶ bridge
+//! ```
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use http::Method;
+use rialto_types::error::Chain;
+use rialto_types::finding::Finding;
+use rialto_types::id::InstanceId;
+use rialto_types::limits;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::api::{Api, Body, Error, Session};
+use crate::config::Mode;
+
+mod judge;
+pub mod names;
+mod source;
+
+use judge::{Facts, Rule};
+
+/// What is needed to look.
+#[derive(Debug)]
+pub struct Examiner {
+    pub api: Api,
+    /// Where our own parts run.
+    pub namespace: String,
+    pub mode: Mode,
+    /// `HOST:PORT` of a Service that leads to our gateways' admin listeners.
+    pub probe: Option<String>,
+    /// The Secret and the Lease that are ours by name.
+    pub secret: String,
+    pub lease: String,
+    /// Gateways that run and whose address other clusters cannot be told.
+    pub unaddressed: watch::Receiver<Vec<InstanceId>>,
+    pub findings: watch::Sender<Vec<Finding>>,
+}
+
+impl Examiner {
+    /// Looks until dropped.
+    pub async fn run(mut self) {
+        loop {
+            let facts = self.look().await;
+            let found = judge::judge(&facts);
+            self.findings.send_if_modified(|held| {
+                let differs = *held != found;
+                *held = found;
+                differs
+            });
+            tokio::select! {
+                () = tokio::time::sleep(limits::EXAMINE_INTERVAL) => {}
+                changed = self.unaddressed.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Facts {
+        let asked = async {
+            let mut session = self.api.connect().await?;
+            let rules = rules(&mut session, &self.namespace).await?;
+            Ok((rules, exports(&mut session).await?))
+        };
+        let asked = asked.await.map_err(|error: Error| Chain(&error).to_string());
+        let controls = self.mode == Mode::Control;
+        let names = match controls {
+            true => Some(names::ask(Path::new(names::RESOLVER_FILE)).await),
+            false => None,
+        };
+        let seen = match self.probe.as_deref().filter(|_| controls) {
+            Some(probe) => Some(source::probe(probe).await),
+            None => None,
+        };
+        let (rules, exports) = match asked {
+            Ok((rules, exports)) => (Ok(rules), Ok(exports)),
+            Err(text) => (Err(text.clone()), Err(text)),
+        };
+        Facts {
+            mode: self.mode,
+            secret: self.secret.clone(),
+            lease: self.lease.clone(),
+            rules,
+            exports,
+            names,
+            seen,
+            unaddressed: self.unaddressed.borrow_and_update().clone(),
+        }
+    }
+}
+
+/// One connection to a gateway: from where we called, and from where the gateway saw it come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) own: IpAddr,
+    pub(crate) shown: IpAddr,
+}
+
+/// What our service account may do, as the API server says it.
+async fn rules(session: &mut Session, namespace: &str) -> Result<Vec<Rule>, Error> {
+    #[derive(Deserialize)]
+    struct Review {
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Status {
+        resource_rules: Vec<Rule>,
+    }
+    const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let request = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    });
+    let review: Review = session.send(Method::POST, PATH, Body::Object, &request).await?;
+    Ok(review.status.resource_rules)
+}
+
+/// The versions in which the cluster has the kinds of the MCS API; none where it lacks them.
+async fn exports(session: &mut Session) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Group {
+        versions: Vec<Version>,
+    }
+    #[derive(Deserialize)]
+    struct Version {
+        version: String,
+    }
+    match session.get::<Group>("/apis/multicluster.x-k8s.io").await {
+        Ok(group) => Ok(group.versions.into_iter().map(|it| it.version).collect()),
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
