@@ -48,7 +48,8 @@ test-page:
 	RIALTO_BIN=$(DEBUG_RIALTO) $(NPM) run e2e:federation
 
 bench-page: ui ## the page with 50 clusters and 2,000 services, made up
-	$(NPM) run bench
+	$(CARGO) bench $(WORKSPACE) --bench page -- --measure 20
+	CARGO=$(CARGO) $(NPM) run bench
 
 screenshots: build ## the pictures in docs/, from a demo
 	RIALTO_BIN=$(CURDIR)/$(RIALTO) $(NPM) run screenshots

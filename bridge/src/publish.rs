@@ -2,83 +2,130 @@
 //! out what a subscriber lacks.
 //!
 //! ```text
-//! revision changes ─▶ compile(state, cluster) ─▶ Published (entries by name, encoded, hashed)
-//!                                                   │ watch, one per cluster with subscribers
+//! revision changes ─▶ Common ─▶ one compilation per cluster ─▶ Published (encoded, hashed)
+//! first subscriber ─▶                                            │ watch
 //! subscriber ◀── parts of a delta ◀── Cursor::advance (what it holds ─ what is published)
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rialto_core::compile::compile;
-use rialto_types::error::Problem;
+use rialto_core::compile::{Common, Compiled};
 use rialto_types::id::{ClusterName, Revision};
 use rialto_types::limits;
 use rialto_wire::grpc::{Delta, Entry, EntryName, delta_entry};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::store::Store;
 
 /// One cluster's snapshot in the form in which it is sent.
 #[derive(Debug, Default)]
 pub struct Published {
-    pub revision: Revision,
-    entries: BTreeMap<String, Entry>,
-    pub problems: Vec<Problem>,
+    compiled: Compiled,
+    entries: BTreeMap<Arc<str>, Entry>,
 }
 
 impl Published {
-    fn of(store: &Store, cluster: &ClusterName) -> Self {
-        let (revision, (entries, problems)) = {
-            let state = store.read();
-            (state.revision(), compile(&state, cluster))
-        };
-        let entries = entries.iter().map(delta_entry);
-        let entries = entries.map(|entry| (entry.name.clone(), entry)).collect();
-        Self { revision, entries, problems }
+    /// Encodes what `before`, of the same cluster, does not have.
+    fn new(compiled: Compiled, before: &Self) -> Self {
+        let entries = compiled.sources.iter().map(|(name, source)| {
+            let is_kept = before.compiled.sources.get(name) == Some(source);
+            let kept = before.entries.get(name).filter(|_| is_kept).cloned();
+            (name.clone(), kept.unwrap_or_else(|| delta_entry(&source.entry())))
+        });
+        let entries = entries.collect();
+        Self { compiled, entries }
+    }
+
+    fn revision(&self) -> Revision {
+        self.compiled.revision
     }
 }
+
+/// Nothing until it is compiled for the first time.
+type Sender = watch::Sender<Option<Arc<Published>>>;
 
 /// Publishes to whoever subscribes; a cluster without subscribers costs nothing.
 #[derive(Debug)]
 pub struct Publisher {
+    shared: Arc<Shared>,
+    subscribed: Notify,
+}
+
+#[derive(Debug)]
+struct Shared {
     store: Store,
-    clusters: Mutex<BTreeMap<ClusterName, watch::Sender<Arc<Published>>>>,
+    clusters: Mutex<BTreeMap<ClusterName, Sender>>,
+    /// Of the last compilation.
+    common: Mutex<Common>,
 }
 
 impl Publisher {
     pub fn new(store: Store) -> Self {
-        Self { store, clusters: Mutex::default() }
+        let shared = Shared { store, clusters: Mutex::default(), common: Mutex::default() };
+        Self { shared: Arc::new(shared), subscribed: Notify::new() }
     }
 
     /// The cluster's snapshot from now on.
-    pub fn subscribe(&self, cluster: &ClusterName) -> watch::Receiver<Arc<Published>> {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn subscribe(&self, cluster: &ClusterName) -> watch::Receiver<Option<Arc<Published>>> {
+        let mut clusters = lock(&self.shared.clusters);
         if let Some(sender) = clusters.get(cluster) {
             return sender.subscribe();
         }
-        let (sender, receiver) = watch::channel(Arc::new(Published::of(&self.store, cluster)));
+        let (sender, receiver) = watch::channel(None);
         clusters.insert(cluster.clone(), sender);
+        self.subscribed.notify_one();
         receiver
     }
 
     /// Follows the state until dropped. Changes that come while it compiles are taken together.
     pub async fn run(&self) {
-        let mut revision = self.store.watch();
-        while revision.changed().await.is_ok() {
+        let mut revision = self.shared.store.watch();
+        loop {
+            tokio::select! {
+                changed = revision.changed() => if changed.is_err() { return },
+                () = self.subscribed.notified() => {}
+            }
             revision.borrow_and_update();
-            self.refresh();
+            let shared = self.shared.clone();
+            // A large federation takes longer than other tasks of this runtime can wait.
+            let refreshed = tokio::task::spawn_blocking(move || shared.refresh()).await;
+            if let Err(Ok(panic)) = refreshed.map_err(tokio::task::JoinError::try_into_panic) {
+                std::panic::resume_unwind(panic);
+            }
         }
     }
+}
 
+impl Shared {
     fn refresh(&self) {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        clusters.retain(|_, sender| sender.receiver_count() > 0);
-        for (cluster, sender) in clusters.iter() {
-            sender.send_replace(Arc::new(Published::of(&self.store, cluster)));
+        let wanted: Vec<(ClusterName, Sender)> = {
+            let mut clusters = lock(&self.clusters);
+            clusters.retain(|_, sender| sender.receiver_count() > 0);
+            clusters.iter().map(|(name, sender)| (name.clone(), sender.clone())).collect()
+        };
+        let mut common = lock(&self.common);
+        for (cluster, sender) in wanted {
+            let held = sender.borrow().clone();
+            // Read anew for each cluster, so that raft waits for one compilation at most.
+            let state = self.store.read();
+            if held.as_ref().is_some_and(|held| held.revision() == state.revision()) {
+                continue;
+            }
+            if common.revision() != state.revision() {
+                *common = Common::new(&state, &common);
+            }
+            let compiled = common.compile(&state, &cluster);
+            drop(state);
+            let published = Published::new(compiled, &held.unwrap_or_default());
+            sender.send_replace(Some(Arc::new(published)));
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What one subscriber holds, as far as it is known.
@@ -99,21 +146,22 @@ impl Cursor {
 
     /// The parts of the delta that takes the subscriber to `published`; none if it is there.
     pub fn advance(&mut self, published: &Published) -> Vec<Delta> {
-        if self.sent_revision == Some(published.revision) || published.revision < self.revision {
+        let revision = published.revision();
+        if self.sent_revision == Some(revision) || revision < self.revision {
             return Vec::new();
         }
-        let lacking = published
-            .entries
-            .values()
-            .filter(|entry| self.held.get(&entry.name).is_none_or(|hash| *hash != entry.hash));
-        let lacking: Vec<Entry> = lacking.cloned().collect();
-        let gone = self.held.keys().filter(|name| !published.entries.contains_key(*name));
+        let is_held = |entry: &Entry| self.held.get(&entry.name) == Some(&entry.hash);
+        let lacking: Vec<Entry> =
+            published.entries.values().filter(|entry| !is_held(entry)).cloned().collect();
+        let gone = self.held.keys().filter(|name| !published.entries.contains_key(name.as_str()));
         let removed: Vec<String> = gone.cloned().collect();
-        let names = published.entries.values();
-        self.held = names.map(|entry| (entry.name.clone(), entry.hash.clone())).collect();
-        self.sent_revision = Some(published.revision);
-        self.revision = published.revision;
-        parts(published.revision, lacking, removed)
+        for name in &removed {
+            self.held.remove(name);
+        }
+        self.held.extend(lacking.iter().map(|entry| (entry.name.clone(), entry.hash.clone())));
+        self.sent_revision = Some(revision);
+        self.revision = revision;
+        parts(revision, lacking, removed)
     }
 
     /// The subscriber did not take what was sent last: send all of it again next time, and take

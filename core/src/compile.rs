@@ -1,75 +1,52 @@
 //! From the state to the entries of one cluster's snapshot.
 //!
 //! ```text
-//!  clusters, reports, objects --> compile --+--> entries: clusters, names, services, routes, access
-//!                                           +--> problems: what cannot take effect, and why
+//!  clusters, reports, objects --> Common --+--> entries: clusters, names, services, routes, access
+//!                     each cluster's own --+--> problems: what cannot take effect, and why
 //! ```
 //!
 //! Nothing is skipped in silence: what an object says and the snapshot does not is a problem. The
 //! entries depend on the state alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rialto_types::cluster::trust_domain;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, ServiceName};
 use rialto_types::limits;
 use rialto_types::object::{Kind, Resource, Spec};
-use rialto_types::snapshot::{ClusterEntry, Entry, FailoverEntry, NamesEntry, ServiceEntry};
+use rialto_types::snapshot::{ClusterEntry, Entry, FailoverEntry};
 
+use crate::state::State;
 use crate::state::merge::Definition;
-use crate::state::{State, service};
 
 mod access;
+mod common;
 mod routes;
+
+pub use common::{Addresses, Common, Compiled, Service, Source};
 
 /// What the cluster's gateways and DNS proxies need, in the order of the entries' names' kinds, and
 /// every problem that was found on the way. A cluster that does not exist gets nothing.
 pub fn compile(state: &State, cluster: &ClusterName) -> (Vec<Entry>, Vec<Problem>) {
-    let Some(own) = state.cluster(cluster) else { return (Vec::new(), Vec::new()) };
-    let mut problems = Vec::new();
-    let mut entries: Vec<Entry> = cluster_entries(state);
-    let namespaces = own.namespaces.map(<[_]>::to_vec);
-    entries.push(Entry::Names(NamesEntry { cluster: cluster.clone(), namespaces }));
-
-    let definitions = definitions(state, &mut problems);
-    let visible: BTreeMap<&ServiceName, &Definition> =
-        definitions.iter().filter(|(name, _)| own.has_namespace(&name.namespace)).collect();
-    let failover = failover(state, &mut problems);
-    for (&name, &definition) in &visible {
-        if state.is_starved(name, cluster) {
-            let problem = Problem::new(Code::VipRangeExhausted, service::starved(cluster));
-            problems.push(problem.with_subject(format!("Service {name}")));
-        }
-        let failover = failover.get(name).cloned().unwrap_or_else(default_failover);
-        entries.push(Entry::Service(service_entry(state, cluster, name, definition, failover)));
-    }
-    check_references(state, &mut problems);
-    let routes = routes::compile(state, &definitions, &mut problems);
-    let routes = routes.into_iter().filter(|entry| visible.contains_key(&entry.service));
-    entries.extend(routes.map(Entry::Route));
-    let access = access::compile(state).into_iter();
-    let access = access.filter(|entry| visible.contains_key(&entry.service));
-    entries.extend(access.map(Entry::Access));
-    let mut told = BTreeSet::new();
-    problems.retain(|problem| {
-        told.insert((problem.subject.clone(), problem.field.clone(), problem.detail.clone()))
-    });
-    (entries, problems)
+    let common = Common::new(state, &Common::default());
+    let sources = common.sources(state, cluster);
+    let entries = sources.iter().map(|(_, source)| source.entry());
+    (entries.collect(), common.problems(state, cluster))
 }
 
-fn cluster_entries(state: &State) -> Vec<Entry> {
+fn cluster_entries(state: &State) -> Vec<ClusterEntry> {
     let entry = |cluster: crate::state::ClusterView<'_>| {
         let mut gateways = cluster.gateways.to_vec();
         gateways.sort();
-        Entry::Cluster(ClusterEntry {
+        ClusterEntry {
             name: cluster.name.clone(),
             trust_domain: trust_domain(cluster.name),
             anchors: vec![cluster.issuer.certificate.clone()],
             gateways,
             drained: cluster.spec.drained,
             region: cluster.spec.region.clone(),
-        })
+        }
     };
     state.clusters().map(entry).collect()
 }
@@ -87,26 +64,6 @@ fn definitions(state: &State, problems: &mut Vec<Problem>) -> BTreeMap<ServiceNa
         }
     }
     exported
-}
-
-fn service_entry(
-    state: &State,
-    cluster: &ClusterName,
-    name: &ServiceName,
-    definition: &Definition,
-    failover: FailoverEntry,
-) -> ServiceEntry {
-    let virtual_ips =
-        if definition.headless { Vec::new() } else { state.virtual_ips(name, cluster) };
-    ServiceEntry {
-        name: name.clone(),
-        ports: definition.ports.clone(),
-        clusters: definition.clusters.clone(),
-        virtual_ips,
-        gateway_ports: state.gateway_ports(name, cluster),
-        headless: definition.headless.then(|| definition.endpoints.clone()),
-        failover,
-    }
 }
 
 fn default_failover() -> FailoverEntry {

@@ -1,23 +1,14 @@
-// How fast the page answers, and what it keeps: 50 clusters, 2,000 services, 500 events a second
-// (`test/fixtures/large.mjs`, made up and seeded). Prints a table; judges nothing.
+// How fast the page answers, and what it keeps: 50 clusters, 2,000 services, 500 events a second,
+// made up and seeded, played to a real bridge (`cli/tests/page`). Prints a table; judges nothing.
 //
 //   node e2e/bench.mjs [--minutes 10]
 
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { startFederation } from './bridge.mjs';
 import { launch } from './browser.mjs';
 
 const ROUNDS = 40;
 const minutes = Number(process.argv[process.argv.indexOf('--minutes') + 1] || 10);
-const server = spawn(
-  process.execPath,
-  [fileURLToPath(new URL('../test/fixtures/serve.mjs', import.meta.url)), 'large'],
-  { stdio: ['ignore', 'pipe', 'inherit'] },
-);
-const line = await new Promise((resolve) =>
-  server.stdout.once('data', (data) => resolve(String(data))),
-);
-const address = /http:\/\/[\d.:]+/.exec(line)?.[0] ?? '';
+const { link, address, stop } = await startFederation(minutes + 20);
 const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
 const page = await context.newPage();
@@ -65,8 +56,8 @@ async function heap() {
   return usedSize / 1e6;
 }
 
-await page.goto(`${address}/#code=any`);
-await page.getByRole('heading', { level: 1, name: /services failing/ }).waitFor();
+await page.goto(link);
+await page.locator('.overview-say').waitFor();
 console.log('| input | inputs | median | p95 | most |\n|---|---|---|---|---|');
 
 await page.goto(`${address}/services`);
@@ -111,7 +102,7 @@ await measure('pan the map of 50 clusters', async () => {
     await page.mouse.move(500 + 200 * Math.sin(step / 12), 500 + 120 * Math.cos(step / 9));
   await page.mouse.up();
 });
-await page.goto(`${address}/topology?cluster=site-01&group=none`);
+await page.goto(`${address}/topology?cluster=cluster-01&group=none`);
 await page.locator('.map-node').first().waitFor();
 await page.waitForTimeout(1_000);
 const drawn = await page.locator('.map-node').count();
@@ -138,4 +129,4 @@ console.log(
   `\nheap after a collection: ${first.toFixed(0)} MB at first, ${(await heap()).toFixed(0)} MB after ${minutes} min of going through all pages`,
 );
 await browser.close();
-server.kill();
+await stop();

@@ -169,10 +169,15 @@ impl Entry {
         match self {
             Entry::Cluster(entry) => format!("cluster/{}", entry.name),
             Entry::Names(_) => "names".into(),
-            Entry::Service(entry) => format!("service/{}", entry.name),
+            Entry::Service(entry) => Self::name_of(&entry.name),
             Entry::Route(entry) => format!("route/{}", entry.service),
             Entry::Access(entry) => format!("access/{}", entry.service),
         }
+    }
+
+    /// The name of a service's own entry.
+    pub fn name_of(service: &ServiceName) -> String {
+        format!("service/{service}")
     }
 }
 

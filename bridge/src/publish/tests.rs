@@ -15,8 +15,9 @@ fn cluster(name: &str, region: &str) -> Entry {
 }
 
 fn published(index: u64, entries: Vec<Entry>) -> Published {
-    let entries = entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    Published { revision: Revision::new(1, index), entries, problems: Vec::new() }
+    let entries = entries.into_iter().map(|entry| (entry.name.as_str().into(), entry)).collect();
+    let compiled = Compiled { revision: Revision::new(1, index), ..Compiled::default() };
+    Published { compiled, entries }
 }
 
 /// What a subscriber holds after all parts.

@@ -292,7 +292,8 @@ impl Subscription {
                         return Err(Ended);
                     }
                     let current = published.borrow_and_update().clone();
-                    for delta in cursor.advance(&current) {
+                    // Nothing until the cluster is compiled for its first subscriber.
+                    for delta in current.iter().flat_map(|current| cursor.advance(current)) {
                         self.send(ToSubscriber::Delta(delta))?;
                     }
                 }

@@ -16,7 +16,7 @@ mod plan;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -64,8 +64,8 @@ async fn main() -> anyhow::Result<()> {
     let bridge = Bridge::start(arguments.rest)?;
     let mut random = StdRng::seed_from_u64(arguments.seed);
     let plan = Plan::new(arguments.clusters, arguments.services, &mut random);
-    bridge.describe(&plan).await?;
     let mut parts = JoinSet::new();
+    bridge.describe(&plan).await?;
     let mut agents = Vec::new();
     for cluster in &plan.clusters {
         let joined = Joined::new(&bridge, &cluster.name).await?;
@@ -76,18 +76,28 @@ async fn main() -> anyhow::Result<()> {
         parts.spawn(parts::gateway(joined, cluster.clone(), random));
     }
     parts.spawn(parts::events(plan.clone(), agents, arguments.events, random));
-    bridge.wait_until_heard(&plan).await?;
-    say(&format!("page {}", bridge.link().await?))?;
-    match arguments.measure {
-        Some(count) => say(&measure::run(&bridge, &plan, count).await?)?,
-        None => {
-            let ended = tokio::time::timeout(arguments.lasting, parts.join_next()).await;
-            if let Ok(Some(ended)) = ended {
-                ended.context("a part panicked")?.context("a part ended")?;
-            }
+    tokio::select! {
+        done = look(&bridge, &plan, &arguments) => done,
+        Some(ended) = parts.join_next() => {
+            ended.context("a part panicked")?.context("a part ended")
         }
     }
-    Ok(())
+}
+
+/// What is done with the federation once it stands.
+async fn look(bridge: &Bridge, plan: &Plan, arguments: &Arguments) -> anyhow::Result<()> {
+    let started = Instant::now();
+    bridge.wait_until_heard(plan).await?;
+    let took = started.elapsed().as_secs_f64();
+    eprintln!("every agent and gateway is heard {took:.1} s after the last one joined");
+    say(&format!("page {}", bridge.link().await?))?;
+    match arguments.measure {
+        Some(count) => say(&measure::run(bridge, plan, count).await?),
+        None => {
+            tokio::time::sleep(arguments.lasting).await;
+            Ok(())
+        }
+    }
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rialto_types::snapshot::Entry;
 
@@ -35,6 +37,29 @@ fn compiled(state: &State) -> Vec<(Vec<Entry>, Vec<Problem>)> {
     state.clusters().map(of_cluster).collect()
 }
 
+#[test]
+fn only_what_changed_differs() {
+    let mut session = Session::default();
+    for line in [
+        "bootstrap 1 demo",
+        "put Cluster east {}",
+        "put Cluster west {}",
+        "report east 1.1 service n/a http:80 exported service n/b http:80 exported",
+    ] {
+        session.run(line);
+    }
+    let west: ClusterName = "west".parse().expect("a name");
+    let first = Common::new(&session.state, &Common::default());
+    let before = first.compile(&session.state, &west);
+    session.run("report east 1.2 service n/a http:81 exported service n/b http:80 exported");
+    let after = Common::new(&session.state, &first).compile(&session.state, &west);
+    let differs =
+        |(name, source): &(&Arc<str>, &Source)| before.sources.get(*name) != Some(*source);
+    let differing: Vec<&str> =
+        after.sources.iter().filter(differs).map(|(name, _)| &**name).collect();
+    assert_eq!(differing, ["service/n/a"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -50,6 +75,37 @@ proptest! {
             prop_assert_eq!(compile(state, cluster.name), compile(&decoded, cluster.name));
         }
         prop_assert_eq!(compiled(state), compiled(&random::replay(state)));
+    }
+
+    #[test]
+    fn what_is_kept_is_as_from_scratch(steps in steps()) {
+        let mut session = Session::default();
+        let mut common = Common::default();
+        let mut held: BTreeMap<ClusterName, (Compiled, BTreeMap<Arc<str>, Entry>)> = BTreeMap::new();
+        for (at, step) in steps.iter().enumerate() {
+            random::run(&mut session, step);
+            // Several changes at once, as under load; east is looked at less often than the others.
+            if at % 3 == 1 {
+                continue;
+            }
+            let state = &session.state;
+            common = Common::new(state, &common);
+            held.retain(|cluster, _| state.cluster(cluster).is_some());
+            for cluster in state.clusters().filter(|c| c.name.as_str() != "east" || at % 4 == 0) {
+                let (before, entries) = held.remove(cluster.name).unwrap_or_default();
+                let now = common.compile(state, cluster.name);
+                let entry = |(name, source): (&Arc<str>, &Source)| {
+                    let kept = entries.get(name).filter(|_| before.sources.get(name) == Some(source));
+                    (name.clone(), kept.cloned().unwrap_or_else(|| source.entry()))
+                };
+                let kept: BTreeMap<Arc<str>, Entry> = now.sources.iter().map(entry).collect();
+                let scratch = compile(state, cluster.name).0.into_iter();
+                let scratch: BTreeMap<Arc<str>, Entry> =
+                    scratch.map(|entry| (entry.name().into(), entry)).collect();
+                prop_assert_eq!(&kept, &scratch);
+                held.insert(cluster.name.clone(), (now, kept));
+            }
+        }
     }
 
     #[test]

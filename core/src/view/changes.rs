@@ -1,6 +1,6 @@
 //! The history in lines, with what each change touches and how to take it back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rialto_types::api::{Change, HistoryEntry};
 use rialto_types::command;
@@ -56,6 +56,26 @@ pub(super) fn newest(
     let entries = state.entries().take(limits::VIEW_CHANGES_LOOK_BACK);
     let wanted = entries.filter(|entry| wanted(entry)).take(count);
     wanted.map(|entry| line(state, entry, now)).collect()
+}
+
+/// The newest line that touches each subject, if one does: each entry is looked at once.
+pub(super) fn newest_of(
+    state: &State,
+    mut wanted: BTreeSet<&Ref>,
+    now: Timestamp,
+) -> BTreeMap<Ref, ChangeLine> {
+    let mut found = BTreeMap::new();
+    for entry in state.entries().take(limits::VIEW_CHANGES_LOOK_BACK) {
+        if wanted.is_empty() {
+            break;
+        }
+        for subject in subjects(entry) {
+            if wanted.remove(&subject) {
+                found.insert(subject, line(state, entry, now));
+            }
+        }
+    }
+    found
 }
 
 /// Whether somebody meant it: agents report on their own.

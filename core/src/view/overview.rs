@@ -21,9 +21,10 @@ impl Picture {
         let mut attention = self.attention(since);
         let omitted = attention.len().saturating_sub(limits::VIEW_ATTENTION_MAX);
         attention.truncate(limits::VIEW_ATTENTION_MAX);
+        let subjects = attention.iter().map(|item| &item.subject).collect();
+        let mut changed = changes::newest_of(state, subjects, self.now);
         for item in &mut attention {
-            let touches = |entry: &_| changes::touches(entry, &item.subject);
-            item.last_change = changes::newest(state, 1, self.now, touches).pop();
+            item.last_change = changed.remove(&item.subject);
         }
         let last =
             changes::newest(state, limits::VIEW_LAST_CHANGES, self.now, changes::is_by_people);
