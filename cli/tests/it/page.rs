@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use crate::demo::PROGRAM;
 use crate::rest::Bridge;
 
 /// What `make` builds before the binary; absent where only cargo ran.
@@ -37,6 +39,23 @@ fn the_binary_carries_the_page_that_was_built() {
         count += 1;
     }
     assert!(count > 0, "the page has a script");
+}
+
+/// The release's path with this build's binary: `make image-root` and the image's build run it with
+/// theirs.
+#[test]
+fn what_is_packaged_has_the_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/image-root.sh");
+    let packaged = Command::new(script).arg(PROGRAM).arg(&root).output().expect("it starts");
+    let said = String::from_utf8_lossy(&packaged.stderr);
+    if built().is_none() {
+        assert!(!packaged.status.success() && said.contains("make build"), "{said}");
+        return;
+    }
+    assert!(packaged.status.success(), "{said}");
+    assert!(root.join("usr/bin/rialto").is_file());
 }
 
 #[test]
