@@ -65,7 +65,7 @@ type Answer<T> = Result<T, Problem>;
 
 impl Service {
     /// Commits one command; a refusal is a problem.
-    async fn commit(
+    pub(crate) async fn commit(
         &self,
         actor: String,
         reason: Option<String>,

@@ -1,17 +1,19 @@
 //! Sessions of browsers: cookies that every member can open, and one-use codes to sign in with.
 //!
 //! A session is nowhere but in its cookie, sealed by a key that comes from the members' seal key
-//! and the administrator's token: every member opens it, and a new token ends all sessions.
+//! and the administrator's token: every member opens it, and a new token ends all sessions. Signing
+//! out is a command of the log, so that no member takes the cookie again.
 
 mod attempts;
 mod codes;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rialto_core::state::command::Action;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::Timestamp;
 use rialto_types::limits;
@@ -61,7 +63,26 @@ impl Service {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let content = self.session_key()?.open(&sealed, CONTEXT).ok()?;
         let content: Content = serde_json::from_slice(&content).ok()?;
-        (now < content.expires).then(|| self.describe(content))
+        let id = id_of(&content.csrf);
+        let is_good =
+            now < content.expires && !self.store.read().is_session_ended(&id, content.expires);
+        is_good.then(|| self.describe(content))
+    }
+
+    /// Ends the session at every member.
+    pub(crate) async fn end_session(&self, session: &Session) -> Result<(), Problem> {
+        let (id, expires) = (id_of(&session.csrf), session.expires_at);
+        let action = Action::EndSession { id, expires };
+        self.commit(session.actor.clone(), None, action).await.map(drop)
+    }
+
+    /// Resolves when the session was ended, at whatever member.
+    pub(crate) async fn session_ended(self: Arc<Self>, session: Session) {
+        let id = id_of(&session.csrf);
+        let mut revision = self.store.watch();
+        while !self.store.read().is_session_ended(&id, session.expires_at)
+            && revision.changed().await.is_ok()
+        {}
     }
 
     fn describe(&self, content: Content) -> Session {
@@ -117,6 +138,11 @@ impl Service {
         let fragment = format!("#code={code}");
         Ok(SignInCode { code, expires_at: now().plus(limits::SIGN_IN_CODE_TTL), fragment })
     }
+}
+
+/// What tells a session from every other, without being of use to whoever learns it.
+fn id_of(csrf: &str) -> String {
+    Secret::hash_of(csrf)
 }
 
 impl Sessions {

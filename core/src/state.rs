@@ -35,6 +35,7 @@ mod refused;
 mod report;
 mod revert;
 pub(crate) mod service;
+mod sessions;
 mod shift;
 
 pub use cluster::ClusterView;
@@ -43,6 +44,7 @@ pub use refused::Refused;
 
 use history::History;
 use objects::Objects;
+use sessions::Ended;
 use trust::{Federation, Member};
 
 /// Everything that the members of the control plane agree on.
@@ -64,6 +66,8 @@ pub struct State {
     #[serde(default)]
     gateway_ports: BTreeMap<ClusterName, vip::Table<vip::PortKey>>,
     history: History,
+    #[serde(default, skip_serializing_if = "Ended::is_empty")]
+    ended: Ended,
     /// Derived: the clusters that have a service, exported or not.
     #[serde(skip)]
     holders: BTreeMap<ServiceName, BTreeSet<ClusterName>>,
@@ -238,6 +242,7 @@ impl State {
             Action::Revert { to } => self.revert(to, at),
             Action::Shift { parent, weights } => self.shift(&parent, &weights, at),
             Action::SetDrained { cluster, drained } => self.set_drained(&cluster, drained, at),
+            Action::EndSession { id, expires } => Ok(self.end_session(id, expires)),
         }
     }
 

@@ -185,6 +185,9 @@ pub const LIVE_VIEWS_MAX: usize = 8;
 
 /// A sign-in lasts a working day.
 pub const SESSION_TTL: Duration = Duration::from_secs(12 * 3600);
+/// Sessions that were ended by signing out and are remembered one by one, of 80 bytes each; beyond
+/// it those that signed in first end together.
+pub const SESSIONS_ENDED_MAX: usize = 1_024;
 /// Bytes of a session's cookie: 250 as it is, with room.
 pub const SESSION_COOKIE_BYTES_MAX: usize = 1024;
 /// A one-use code to sign in with: long enough to walk to another screen.

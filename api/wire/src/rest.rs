@@ -31,6 +31,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use rialto_types::api::{
     Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry, List,
@@ -83,6 +84,12 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn session(&self, sealed: &str) -> Option<Session>;
 
     fn sign_in(&self, proof: &SignIn, from: IpAddr) -> Answer<Opened>;
+
+    /// Ends the session at every member.
+    fn sign_out(&self, session: &Session) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Resolves when the session was ended by signing out.
+    fn signed_out(&self, session: Session) -> BoxFuture<'static, ()>;
 
     /// A one-use code that signs in as the actor.
     fn create_code(&self, actor: String) -> Answer<SignInCode>;

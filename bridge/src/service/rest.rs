@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use rialto_core::compile::compile;
 use rialto_core::explain::explain;
@@ -107,6 +109,14 @@ impl ControlPlane for RestService {
 
     fn sign_in(&self, proof: &SignIn, from: IpAddr) -> Answer<Opened> {
         self.0.open_new_session(proof, from)
+    }
+
+    async fn sign_out(&self, session: &Session) -> Answer<()> {
+        self.0.end_session(session).await
+    }
+
+    fn signed_out(&self, session: Session) -> BoxFuture<'static, ()> {
+        self.0.clone().session_ended(session).boxed()
     }
 
     fn create_code(&self, actor: String) -> Answer<SignInCode> {

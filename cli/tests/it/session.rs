@@ -78,6 +78,13 @@ fn a_token_signs_in_and_the_cookie_writes_only_from_the_page() {
     let out = bridge.raw("DELETE", "/api/v1/session", &head, b"");
     assert_eq!(out.status, 204, "{}", out.body);
     assert!(out.head.contains("rialto_session=; ") && out.head.contains("max-age=0"));
+    // Whoever kept the cookie has nothing of it.
+    let kept = browser.get("/api/v1/workspaces");
+    assert_eq!((kept.status, kept.code().as_str()), (401, "RIA4003"), "{}", kept.body);
+    let history = bridge.get("/api/v1/history").json();
+    assert_eq!(history["items"][0]["summary"], "signed out of the page");
+    let again = Browser::of(&bridge, &sign_in(&bridge, &json!({ "token": bridge.token })));
+    assert_eq!(again.get("/api/v1/workspaces").status, 200, "another session is good");
 }
 
 #[test]

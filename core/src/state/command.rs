@@ -57,6 +57,12 @@ pub enum Action {
         cluster: ClusterName,
         drained: bool,
     },
+    /// A browser signed out: no member takes its cookie again.
+    EndSession {
+        /// SHA-256 of what the session's holder knows, in hex.
+        id: String,
+        expires: Timestamp,
+    },
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -158,6 +164,7 @@ impl Action {
             Action::Shift { parent, .. } => format!("shift {parent}"),
             Action::SetDrained { cluster, drained: true } => format!("drain cluster {cluster}"),
             Action::SetDrained { cluster, drained: false } => format!("undrain cluster {cluster}"),
+            Action::EndSession { .. } => "sign out of the page".into(),
         }
     }
 }

@@ -72,9 +72,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       state,
       signIn: async (secret) => enter(await call<Session>('POST', 'session', secret)),
       signOut: async () => {
-        await call('DELETE', 'session').catch(() => undefined);
+        const problem = await call('DELETE', 'session').then(
+          () => undefined,
+          (error: unknown) => (error instanceof Refused ? error.problem : unreachable()),
+        );
         setGuard(undefined);
-        setState({ kind: 'out' });
+        setState({ kind: 'out', problem });
       },
       expire: () =>
         setState((before) => (before.kind === 'in' ? { kind: 'out', ended: true } : before)),

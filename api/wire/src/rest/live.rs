@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
+use futures::{FutureExt as _, StreamExt};
 use rialto_types::error::{Code, Problem};
 use rialto_types::limits;
 use rialto_types::view;
@@ -49,17 +49,16 @@ pub(super) async fn follow<C: ControlPlane>(
     let topics = topics(&uri)?;
     let events = control_plane.live(topics)?.map(|event| encode(&event));
     // A stream outlives no session: the page then asks again and learns that it must sign in.
-    let ends = match &caller.proof {
-        Proof::Session(session) => Some(now().age(session.expires_at)),
-        Proof::Token => None,
-    };
-    let end = async move {
-        match ends {
-            Some(after) => tokio::time::sleep(after).await,
-            None => std::future::pending().await,
+    let end = match caller.proof {
+        Proof::Session(session) => {
+            let after = now().age(session.expires_at);
+            let signed_out = control_plane.signed_out(session);
+            // Either way it is over.
+            async move { tokio::time::timeout(after, signed_out).await.unwrap_or_default() }.boxed()
         }
+        Proof::Token => futures::future::pending().boxed(),
     };
-    let events = events.take_until(Box::pin(end));
+    let events = events.take_until(end);
     let keep_alive = KeepAlive::new().interval(limits::LIVE_HEARTBEAT);
     Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }

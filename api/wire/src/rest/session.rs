@@ -121,12 +121,23 @@ pub(super) async fn get(
     }
 }
 
-pub(super) async fn sign_out(
+/// The cookie goes from this browser even if the members cannot be told now; then the answer is
+/// the problem.
+pub(super) async fn sign_out<C: ControlPlane>(
+    State(control_plane): State<Arc<C>>,
+    caller: Caller,
     peer: Option<Extension<Peer>>,
     Checked(NoQuery {}): Checked<NoQuery>,
 ) -> Response {
     let Extension(peer) = peer.unwrap_or_default();
-    let mut response = StatusCode::NO_CONTENT.into_response();
+    let ended = match &caller.proof {
+        Proof::Session(session) => control_plane.sign_out(session).await,
+        Proof::Token => Ok(()),
+    };
+    let mut response = match ended {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) => Refused(problem).into_response(),
+    };
     let value = HeaderValue::from_str(&cookie_text("", 0, peer)).expect("plain text");
     response.headers_mut().insert(SET_COOKIE, value);
     response

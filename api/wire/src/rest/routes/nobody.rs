@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::{Answer, Context, ControlPlane, LiveEvent, Opened, Page, Rendered, Topic};
 use super::Nobody;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use rialto_types::api::{
     Convergence, DrainResult, ExplainRequest, Explanation, History, HistoryEntry, List,
@@ -25,6 +26,12 @@ impl ControlPlane for Nobody {
         match *self {}
     }
     fn sign_in(&self, _: &SignIn, _: IpAddr) -> Answer<Opened> {
+        match *self {}
+    }
+    async fn sign_out(&self, _: &Session) -> Answer<()> {
+        match *self {}
+    }
+    fn signed_out(&self, _: Session) -> BoxFuture<'static, ()> {
         match *self {}
     }
     fn create_code(&self, _: String) -> Answer<SignInCode> {
