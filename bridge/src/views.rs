@@ -81,9 +81,9 @@ impl Service {
 
     fn answer(&self, picture: &Picture, query: &view::Query) -> Answer<view::Answer> {
         Ok(match query {
-            view::Query::Overview => {
+            view::Query::Overview(query) => {
                 let since = locked(&self.views.since);
-                let overview = picture.overview(&self.store.read(), &since);
+                let overview = picture.overview(&self.store.read(), &since, query)?;
                 view::Answer::Overview(Box::new(overview))
             }
             view::Query::Services(query) => {

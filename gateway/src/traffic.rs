@@ -62,13 +62,13 @@ pub(crate) enum Ended {
     /// The service or the way to it failed.
     Failed,
     /// It was not to be served: forbidden, not exported, malformed, given up.
-    Refused,
+    Refused(Code),
 }
 
 impl Ended {
     /// Who is answerable: the same line as between the statuses 4xx and 5xx.
     pub(crate) fn of(code: Code) -> Self {
-        if code.status() >= 500 { Self::Failed } else { Self::Refused }
+        if code.status() >= 500 { Self::Failed } else { Self::Refused(code) }
     }
 }
 
@@ -79,6 +79,7 @@ pub(crate) struct Counter {
     requests: Cell<u64>,
     errors: Cell<u64>,
     refused: Cell<u64>,
+    refused_by: RefCell<BTreeMap<Code, u64>>,
     bytes_from_client: Cell<u64>,
     bytes_to_client: Cell<u64>,
     latency: [Cell<u64>; BUCKETS],
@@ -201,6 +202,7 @@ impl Counter {
             requests: Cell::default(),
             errors: Cell::default(),
             refused: Cell::default(),
+            refused_by: RefCell::default(),
             bytes_from_client: Cell::default(),
             bytes_to_client: Cell::default(),
             latency: [const { Cell::new(0) }; BUCKETS],
@@ -230,7 +232,10 @@ impl Counter {
         match ended {
             Ended::Served => {}
             Ended::Failed => add(&self.errors, 1),
-            Ended::Refused => add(&self.refused, 1),
+            Ended::Refused(code) => {
+                add(&self.refused, 1);
+                *self.refused_by.borrow_mut().entry(code).or_default() += 1;
+            }
         }
     }
 
@@ -250,6 +255,7 @@ impl Counter {
             requests: self.requests.take(),
             errors: self.errors.take(),
             refused: self.refused.take(),
+            refused_by: self.refused_by.take(),
             bytes_from_client: self.bytes_from_client.take(),
             bytes_to_client: self.bytes_to_client.take(),
             latency: Histogram::from_counts(self.latency.each_ref().map(Cell::take)),

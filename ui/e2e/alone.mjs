@@ -20,6 +20,8 @@ const PAGES = {
   join: '/clusters?act=join',
   nothing: '/no/such/page',
 };
+/** Of the layout, added up; what browsers call good is up to 0.1. */
+const JUMP_MAX = 0.05;
 /** @type {[number, number][]} */
 const SIZES = [
   [390, 844],
@@ -181,6 +183,58 @@ const checks = [
       expect(on.url().includes('search=nothing'), `the search is not in ${on.url()}`);
       await on.getByRole('button', { name: 'Clear the filter' }).click();
       await on.getByText('8 services', { exact: true }).waitFor();
+    },
+  ],
+  [
+    'nothing_jumps_while_a_page_loads',
+    async () => {
+      for (const [width, height] of SIZES) {
+        const on = await open(width, height);
+        await on.addInitScript(() => {
+          Object.assign(window, { shifted: 0, jumps: [] });
+          new PerformanceObserver((list) => {
+            for (const entry of /** @type {any[]} */ (list.getEntries())) {
+              if (entry.hadRecentInput) continue;
+              /** @type {any} */ (window).shifted += entry.value;
+              const names = entry.sources.map((/** @type {any} */ { node }) => node?.className);
+              /** @type {any} */ (window).jumps.push(`${entry.value.toFixed(3)} ${names}`);
+            }
+          }).observe({ type: 'layout-shift', buffered: true });
+        });
+        await signIn(on);
+        for (const [name, path] of Object.entries(PAGES)) {
+          await on.goto(server.address + path);
+          await on.locator('[role=status][aria-label^="Connection: Live"]').waitFor();
+          await on.locator('[aria-label^="Loading"]').waitFor({ state: 'detached' });
+          // What loads late has come and is drawn once the browser has nothing to do.
+          await on.evaluate(() => new Promise((done) => requestIdleCallback(done)));
+          /** @type {{ shifted: number, jumps: string[] }} */
+          const { shifted, jumps } = await on.evaluate(() => {
+            const { shifted, jumps } = /** @type {any} */ (window);
+            return { shifted, jumps };
+          });
+          expect(
+            shifted <= JUMP_MAX,
+            `${name} at ${width} jumps by ${shifted}: ${jumps.join('; ')}`,
+          );
+        }
+      }
+    },
+  ],
+  [
+    'the_time_is_in_the_address_and_comes_back_from_it',
+    async () => {
+      const on = await open();
+      await signIn(on);
+      for (const path of ['/', '/services/books/reviews']) {
+        await on.goto(server.address + path);
+        await on.getByText('last 30 s').first().waitFor();
+        await on.getByText('5 min', { exact: true }).first().click();
+        await on.waitForURL('**over=5m');
+        await on.reload();
+        await on.getByRole('radio', { name: '5 min', checked: true }).waitFor();
+        await on.getByText('last 5 min, ').waitFor();
+      }
     },
   ],
   [

@@ -7,6 +7,7 @@ import {
   createRouter,
   lazyRouteComponent,
 } from '@tanstack/react-router';
+import { RANGES, type Range } from './api/paths';
 import { apiBase } from './api/request';
 import type { Level } from './api/views';
 import { Broken } from './pages/broken';
@@ -39,6 +40,10 @@ export interface ChangesSearch {
   open?: string;
 }
 
+export interface RangeSearch {
+  over?: Range;
+}
+
 function text(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value !== '' ? value : undefined;
@@ -53,7 +58,12 @@ export const SORTS = ['health', 'name', 'requests', 'errors'] as const;
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
-const overview = createRoute({ getParentRoute: () => root, path: '/', component: OverviewPage });
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  validateSearch: (search: Search): RangeSearch => ({ over: oneOf(search.over, RANGES) }),
+  component: OverviewPage,
+});
 
 const services = createRoute({
   getParentRoute: () => root,
@@ -72,8 +82,9 @@ const services = createRoute({
 const service = createRoute({
   getParentRoute: () => root,
   path: '/services/$namespace/$name',
-  validateSearch: (search: Search): { act?: 'shift' } => ({
+  validateSearch: (search: Search): RangeSearch & { act?: 'shift' } => ({
     act: oneOf(search.act, ['shift'] as const),
+    over: oneOf(search.over, RANGES),
   }),
   component: lazyRouteComponent(() => import('./pages/service'), 'ServicePageView'),
 });

@@ -6,6 +6,7 @@
 //!
 //! What nobody reported is absent or a named [`Gap`], never zero.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -82,6 +83,9 @@ pub struct Counts {
     /// the caller. Not an error of the service.
     #[serde(skip_serializing_if = "is_zero")]
     pub refused: u64,
+    /// Why, for those of them of which the gateway knows it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_by: BTreeMap<Code, u64>,
     #[serde(skip_serializing_if = "is_zero")]
     pub bytes_from_client: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -100,6 +104,10 @@ impl Counts {
         self.requests = self.requests.saturating_add(other.requests);
         self.errors = self.errors.saturating_add(other.errors);
         self.refused = self.refused.saturating_add(other.refused);
+        for (code, count) in &other.refused_by {
+            let sum = self.refused_by.entry(*code).or_default();
+            *sum = sum.saturating_add(*count);
+        }
         self.bytes_from_client = self.bytes_from_client.saturating_add(other.bytes_from_client);
         self.bytes_to_client = self.bytes_to_client.saturating_add(other.bytes_to_client);
         self.latency.merge(&other.latency);
@@ -153,8 +161,10 @@ impl Report {
         if !(1..=span_max_ms()).contains(&report.span_ms) {
             return Err(Error::Span { span_ms: report.span_ms });
         }
-        let inconsistent =
-            |counts: &Counts| counts.errors.saturating_add(counts.refused) > counts.requests;
+        let inconsistent = |counts: &Counts| {
+            let told = counts.refused_by.values().fold(0, |sum: u64, n| sum.saturating_add(*n));
+            counts.errors.saturating_add(counts.refused) > counts.requests || told > counts.refused
+        };
         if let Some(entry) = report.entries.iter().find(|entry| inconsistent(&entry.counts)) {
             return Err(Error::Inconsistent { what: entry.key.service.to_string() });
         }
@@ -209,6 +219,19 @@ pub struct Series {
     pub p95_ms: Vec<Option<f64>>,
 }
 
+impl Series {
+    /// The last part of it, of this length.
+    pub fn last(mut self, over: Duration) -> Self {
+        let steps = over.as_millis().div_ceil(u128::from(self.step_ms.max(1)));
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+        for points in [&mut self.requests_per_second, &mut self.errors_per_second, &mut self.p95_ms]
+        {
+            points.drain(..points.len().saturating_sub(steps));
+        }
+        self
+    }
+}
+
 /// Somebody who did not tell what it knows: what is shown lacks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -249,17 +272,21 @@ pub struct Query {
 impl Query {
     /// The time that rates are of.
     pub fn over(&self) -> Result<Duration, Problem> {
-        let over = self.over.unwrap_or(limits::TRAFFIC_RATES_OVER);
-        let bounds = limits::TRAFFIC_STEP..=limits::TRAFFIC_OVER_MAX;
-        if bounds.contains(&over) {
-            return Ok(over);
-        }
-        let text = format!("`over` is {}", duration::format(over));
-        let (least, most) = (duration::format(*bounds.start()), duration::format(*bounds.end()));
-        Err(Problem::new(Code::BadQuery, text)
-            .with_field("over")
-            .with_expected(format!("{least} to {most}")))
+        check_over(self.over.unwrap_or(limits::TRAFFIC_RATES_OVER))
     }
+}
+
+/// What is asked for, if figures go back as far.
+pub fn check_over(over: Duration) -> Result<Duration, Problem> {
+    let bounds = limits::TRAFFIC_STEP..=limits::TRAFFIC_OVER_MAX;
+    if bounds.contains(&over) {
+        return Ok(over);
+    }
+    let text = format!("`over` is {}", duration::format(over));
+    let (least, most) = (duration::format(*bounds.start()), duration::format(*bounds.end()));
+    Err(Problem::new(Code::BadQuery, text)
+        .with_field("over")
+        .with_expected(format!("{least} to {most}")))
 }
 
 /// What went from one cluster, to one service, in one cluster.

@@ -132,7 +132,7 @@ impl From<&Key> for Ref {
 /// Which view is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Query {
-    Overview,
+    Overview(overview::Query),
     Services(services::Query),
     Service(ServiceName, service::Query),
     Clusters,

@@ -6,8 +6,7 @@ use rialto_types::id::{ClusterName, ServiceName};
 use rialto_types::traffic::{FlowRates, LinkRates, Query, Rates, Traffic};
 use rialto_types::{duration, limits};
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use crate::failure::{Exit, Failure};
 use crate::print::{self, Format, Style, Table};
 
@@ -27,13 +26,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     over: Option<Duration>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let Arguments { service, from, to, over, .. } = arguments;
     let traffic = client.traffic(&Query { service, from, to, over }).await?;
     printer.value(&traffic, |style| match printer.format {

@@ -3,8 +3,7 @@
 use rialto_types::duration;
 use rialto_types::limits;
 
-use super::Output;
-use super::connect::Connection;
+use super::Api;
 use crate::failure::{Exit, Failure};
 use crate::print;
 
@@ -14,13 +13,11 @@ use crate::print;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connection: Connection,
+    api: Api,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let (client, printer) = (arguments.connection.client()?, arguments.output.printer());
+    let (client, printer) = arguments.api.open()?;
     let code = client.create_sign_in_code().await?;
     let ttl = duration::format(limits::SIGN_IN_CODE_TTL);
     print::note(&format!("Good once, for {ttl}, at the member that made it:"));

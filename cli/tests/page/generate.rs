@@ -89,13 +89,13 @@ async fn look(bridge: &Bridge, plan: &Plan, arguments: &Arguments) -> anyhow::Re
     let started = Instant::now();
     bridge.wait_until_heard(plan).await?;
     let took = started.elapsed().as_secs_f64();
-    eprintln!("every agent and gateway is heard {took:.1} s after the last one joined");
+    say(&format!("heard every agent and gateway {took:.1} s after the last one joined"))?;
     say(&format!("page {}", bridge.link().await?))?;
     match arguments.measure {
         Some(count) => say(&measure::run(bridge, plan, count).await?),
         None => {
-            tokio::time::sleep(arguments.lasting).await;
-            Ok(())
+            let stopped = tokio::time::timeout(arguments.lasting, tokio::signal::ctrl_c()).await;
+            stopped.map_or(Ok(()), |signal| signal.context("cannot hear Ctrl-C"))
         }
     }
 }

@@ -114,6 +114,21 @@ impl Common {
         Compiled { revision: self.revision, sources }
     }
 
+    /// The entries of one cluster that one service needs, clusters included.
+    pub fn about(&self, state: &State, cluster: &ClusterName, service: &ServiceName) -> Vec<Entry> {
+        assert_eq!(self.revision, state.revision(), "made of this very state");
+        let Some(own) = state.cluster(cluster) else { return Vec::new() };
+        let mut entries: Vec<Entry> =
+            self.clusters.values().map(|named| (*named.entry).clone()).collect();
+        let visible = own.has_namespace(&service.namespace);
+        let Some(held) = self.services.get(service).filter(|_| visible) else { return entries };
+        let addresses = Addresses::of(state, cluster, held);
+        entries.push(Source::Service(held.clone(), addresses).entry());
+        let of_service = [self.routes.get(service), self.access.get(service)];
+        entries.extend(of_service.into_iter().flatten().map(|named| (*named.entry).clone()));
+        entries
+    }
+
     /// By the entries' names, in the order of their kinds.
     pub(super) fn sources(&self, state: &State, cluster: &ClusterName) -> Vec<(Arc<str>, Source)> {
         assert_eq!(self.revision, state.revision(), "made of this very state");

@@ -38,6 +38,29 @@ fn compiled(state: &State) -> Vec<(Vec<Entry>, Vec<Problem>)> {
 }
 
 #[test]
+fn what_one_service_needs_is_part_of_the_whole() {
+    let mut session = Session::default();
+    for line in [
+        "bootstrap 1 demo",
+        "put Cluster east {}",
+        "put Cluster west {}",
+        "report east 1.1 service n/a http:80 exported service n/b http:80 exported",
+        r#"put HTTPRoute n/a {"parentRefs": [@a], "rules": [{"backendRefs": [@b]}]}"#,
+        r#"put AccessPolicy n/a {"targetRefs": [@a], "action": "ALLOW", "rules": [{"from": [{}]}]}"#,
+    ] {
+        session.run(line);
+    }
+    let (state, west) = (&session.state, "west".parse().expect("a name"));
+    let service = "n/a".parse().expect("a service");
+    let about = Common::new(state, &Common::default()).about(state, &west, &service);
+    let names: Vec<String> = about.iter().map(Entry::name).collect();
+    let expect = ["cluster/east", "cluster/west", "service/n/a", "route/n/a", "access/n/a"];
+    assert_eq!(names, expect);
+    let (whole, _) = compile(state, &west);
+    assert!(about.iter().all(|entry| whole.contains(entry)));
+}
+
+#[test]
 fn only_what_changed_differs() {
     let mut session = Session::default();
     for line in [

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rialto_types::error::Code;
 use rialto_types::limits;
 use rialto_types::traffic::{BUCKETS, Counts, Entry, Histogram, Key, Link, Report};
 
@@ -55,6 +56,7 @@ pub(super) struct Kept {
     pub(super) requests: u64,
     pub(super) errors: u64,
     pub(super) refused: u64,
+    pub(super) refused_by: Box<[(Code, u64)]>,
     pub(super) bytes_from_client: u64,
     pub(super) bytes_to_client: u64,
     pub(super) latency: Box<[(u8, u64)]>,
@@ -292,6 +294,7 @@ impl Kept {
             requests: counts.requests,
             errors: counts.errors,
             refused: counts.refused,
+            refused_by: counts.refused_by.iter().map(|(code, count)| (*code, *count)).collect(),
             bytes_from_client: counts.bytes_from_client,
             bytes_to_client: counts.bytes_to_client,
             latency: latency.collect(),
@@ -307,6 +310,7 @@ impl Kept {
             requests: self.requests,
             errors: self.errors,
             refused: self.refused,
+            refused_by: self.refused_by.iter().copied().collect(),
             bytes_from_client: self.bytes_from_client,
             bytes_to_client: self.bytes_to_client,
             latency: Histogram::from_counts(latency),

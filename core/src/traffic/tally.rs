@@ -85,21 +85,31 @@ impl Sum {
         let counted = &self.counted;
         let error_share =
             if counted.requests > 0.0 { counted.errors / counted.requests } else { 0.0 };
-        let quantile = |share| quantile_ms(&counted.latency, share);
+        let quantile = |share| quantile_ms(&counted.latency, share).map(to_thousandths);
         Rates {
             requests: whole(counted.requests),
             errors: whole(counted.errors),
             refused: whole(counted.refused),
-            requests_per_second: self.requests_per_second,
-            errors_per_second: self.errors_per_second,
-            refused_per_second: self.refused_per_second,
-            error_share,
-            bytes_per_second: self.bytes_per_second,
+            requests_per_second: to_thousandths(self.requests_per_second),
+            errors_per_second: to_thousandths(self.errors_per_second),
+            refused_per_second: to_thousandths(self.refused_per_second),
+            error_share: share(error_share),
+            bytes_per_second: self.bytes_per_second.round(),
             p50_ms: quantile(0.50),
             p95_ms: quantile(0.95),
             p99_ms: quantile(0.99),
         }
     }
+}
+
+/// Further digits say nothing, and would be half of every answer.
+pub(super) fn to_thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// To a thousandth of a percent.
+pub(super) fn share(value: f64) -> f64 {
+    (value * 1e5).round() / 1e5
 }
 
 /// Counts are whole below 2^53, above which nobody counts requests.

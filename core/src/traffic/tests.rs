@@ -1,7 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use rialto_types::error::Code;
 use rialto_types::limits;
 use rialto_types::traffic::{Counts, Entry, Gap, Histogram, Key, Link, Query, Report, Series};
 
@@ -123,6 +124,60 @@ fn what_two_gateways_count_is_summed() {
     assert!((9.0..=12.8).contains(&rates.p95_ms.expect("requests")));
     assert_eq!(newest(&window.series(|_| true), 21), format!("-{}", " 20.0".repeat(20)));
     assert!(window.gaps().is_empty());
+}
+
+#[test]
+fn refusals_are_told_by_reason_and_only_of_who_reports_at_present() {
+    let mut world = World::new(&["east/one", "north/one"]);
+    let refused = |denied, malformed| Counts {
+        requests: denied + malformed,
+        refused: denied + malformed,
+        refused_by: BTreeMap::from([
+            (Code::AccessDenied, denied),
+            (Code::RequestMalformed, malformed),
+        ]),
+        ..Counts::default()
+    };
+    for step in 1..=20 {
+        world.step += 1;
+        let of_east = vec![(key("reviews", "west"), refused(4, 2))];
+        let east = report(1, step, of_east);
+        world.rings.push(gateway("east/one"), east, world.now()).expect("in order");
+        if step <= 10 {
+            let of_north = vec![(key("reviews", "west"), refused(100, 0))];
+            let north = report(1, step, of_north);
+            world.rings.push(gateway("north/one"), north, world.now()).expect("in order");
+        }
+    }
+    let over = limits::TRAFFIC_RATES_OVER;
+    let all = world.window().refusals_by(over, |flow| Some(flow.from.to_string()));
+    let told: Vec<_> = all.into_iter().map(|((from, code), sums)| (from, code, sums)).collect();
+    let expect = [
+        ("east".to_string(), Code::AccessDenied, (60, 2.0)),
+        ("east".to_string(), Code::RequestMalformed, (30, 1.0)),
+    ];
+    assert_eq!(told.len(), expect.len(), "{told:?}");
+    for expected in expect {
+        assert!(told.contains(&expected), "{told:?}");
+    }
+    // What one member holds, another gets whole.
+    let page = world.rings.since(0, usize::MAX, world.now());
+    let first = page.told[0].report.entries[0].counts.clone();
+    assert_eq!(first, refused(4, 2));
+}
+
+#[test]
+fn a_series_can_be_cut_to_its_last_part() {
+    let mut world = World::new(&["east/one"]);
+    for _ in 0..20 {
+        world.pass(&[("east/one", 10, 0)]);
+    }
+    let series = world.window().series(|_| true);
+    let last = series.clone().last(Duration::from_secs(5));
+    assert_eq!(last.requests_per_second, series.requests_per_second[147..]);
+    assert_eq!(last.p95_ms.len(), 3);
+    assert_eq!(last.end_age_ms, series.end_age_ms);
+    assert_eq!(series.clone().last(Duration::from_secs(3_600)), series);
 }
 
 #[test]
@@ -415,6 +470,7 @@ proptest! {
         let series = Window::merge(&sources, now).series(|_| true);
         let sum: f64 = series.requests_per_second.iter().flatten().map(|rate| rate * 2.0).sum();
         let true_sum: u64 = requests.iter().sum();
-        prop_assert!((sum - true_sum as f64).abs() < 1e-6, "{sum} for {true_sum}");
+        // Each of the 150 rates is told to a thousandth.
+        prop_assert!((sum - true_sum as f64).abs() < 150.0 * 2.0 * 0.0005, "{sum} for {true_sum}");
     }
 }

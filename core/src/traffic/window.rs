@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rialto_types::error::Code;
 use rialto_types::id::{ClusterName, InstanceId};
 use rialto_types::limits;
 use rialto_types::traffic::{
@@ -11,7 +12,7 @@ use rialto_types::traffic::{
 };
 
 use super::ring::{Interval, Kept, PAST, Rings};
-use super::tally::{Sum, Tally};
+use super::tally::{Sum, Tally, share, to_thousandths};
 use super::{Flow, Gateway};
 
 /// From what a window is made.
@@ -139,6 +140,37 @@ impl Window {
         all
     }
 
+    /// What was refused and why, by any key and code, of gateways that report at present: how much,
+    /// and how much a second.
+    pub fn refusals_by<K: Ord>(
+        &self,
+        over: Duration,
+        key: impl Fn(&Flow<'_>) -> Option<K>,
+    ) -> BTreeMap<(K, Code), (u64, f64)> {
+        let mut all: BTreeMap<(K, Code), (u64, f64)> = BTreeMap::new();
+        for counted in self.gateways.iter().filter(|counted| counted.is_current()) {
+            let mut sums: BTreeMap<(K, Code), u64> = BTreeMap::new();
+            let mut covered = Duration::ZERO;
+            for placed in counted.within(over) {
+                covered += placed.interval.span;
+                for kept in &placed.interval.entries {
+                    for (code, count) in &kept.refused_by {
+                        let Some(key) = key(&counted.flow(kept)) else { continue };
+                        let sum = sums.entry((key, *code)).or_default();
+                        *sum = sum.saturating_add(*count);
+                    }
+                }
+            }
+            let seconds = covered.as_secs_f64().max(f64::MIN_POSITIVE);
+            for (key, sum) in sums {
+                let (count, per_second) = all.entry(key).or_default();
+                *count = count.saturating_add(sum);
+                *per_second += sum as f64 / seconds;
+            }
+        }
+        all
+    }
+
     /// The last five minutes of the flows chosen, in equal steps.
     pub fn series(&self, of: impl Fn(&Flow<'_>) -> bool) -> Series {
         let mut steps = vec![Step::default(); limits::TRAFFIC_STEPS];
@@ -152,10 +184,11 @@ impl Window {
         };
         for step in steps.iter().rev() {
             let is_known = step.is_known();
-            series.requests_per_second.push(is_known.then_some(step.requests_per_second));
-            series.errors_per_second.push(is_known.then_some(step.errors_per_second));
+            let told = |rate| is_known.then(|| to_thousandths(rate));
+            series.requests_per_second.push(told(step.requests_per_second));
+            series.errors_per_second.push(told(step.errors_per_second));
             let p95 = is_known.then(|| quantile_ms(&step.latency, 0.95)).flatten();
-            series.p95_ms.push(p95);
+            series.p95_ms.push(p95.map(to_thousandths));
         }
         series
     }
@@ -306,8 +339,8 @@ impl Counted {
                 to_gateway: link.gateway.clone(),
                 connections: link.connections,
                 round_trip_ms: is_up.then_some(link.round_trip_us as f64 / 1_000.0),
-                loss_share: (sent > 0).then(|| (lost as f64 / sent as f64).min(1.0)),
-                packets_per_second: sent as f64 / covered.as_secs_f64().max(0.001),
+                loss_share: (sent > 0).then(|| share((lost as f64 / sent as f64).min(1.0))),
+                packets_per_second: to_thousandths(sent as f64 / covered.as_secs_f64().max(0.001)),
                 age_ms: millis(last.age),
             }
         };

@@ -1,9 +1,12 @@
 //! The traffic of one service: now, lately, who calls it, from where to where.
 
+use std::time::Duration;
+
+use rialto_types::error::Code;
 use rialto_types::id::{ClusterName, ServiceName, SpiffeId};
 use rialto_types::limits;
 use rialto_types::traffic::Rates;
-use rialto_types::view::service::{CallerLine, Query, ServiceFlow, ServiceTraffic};
+use rialto_types::view::service::{CallerLine, Query, RefusalLine, ServiceFlow, ServiceTraffic};
 
 use super::Picture;
 use super::figures::is_about;
@@ -13,20 +16,25 @@ use crate::traffic::Flow;
 
 impl Picture {
     pub(super) fn service_traffic(&self, service: &ServiceName, query: &Query) -> ServiceTraffic {
-        let Some(window) = &self.figures.window else { return ServiceTraffic::default() };
+        let over = over(query);
+        let over_ms = u64::try_from(over.as_millis()).unwrap_or(u64::MAX);
+        let Some(window) = &self.figures.window else {
+            return ServiceTraffic { over_ms, ..ServiceTraffic::default() };
+        };
         let of = |flow: &Flow<'_>| is_asked(flow, service, query);
-        let over = limits::TRAFFIC_RATES_OVER;
         let pairs =
             window.rates_by(over, |flow| of(flow).then(|| (flow.from.clone(), flow.to.cloned())));
         let flow = |((from, to), rates)| ServiceFlow { from, to, rates };
         let mut flows: Vec<ServiceFlow> = pairs.into_iter().map(flow).collect();
         flows.sort_by(|a, b| most(requests(&a.rates), requests(&b.rates)));
-        ServiceTraffic { now: window.rates(over, of), series: window.series(of), flows }
+        let series = window.series(of);
+        let series = query.over.map_or(series.clone(), |over| series.last(over));
+        ServiceTraffic { now: window.rates(over, of), over_ms, series, flows }
     }
 
     pub(super) fn callers(&self, service: &ServiceName, query: &Query) -> Vec<CallerLine> {
         let Some(window) = &self.figures.window else { return Vec::new() };
-        let all = window.rates_by(limits::TRAFFIC_RATES_OVER, |flow| {
+        let all = window.rates_by(over(query), |flow| {
             let key = || (flow.caller.cloned(), flow.from.clone(), flow.to.cloned());
             is_asked(flow, service, query).then(key)
         });
@@ -42,6 +50,34 @@ impl Picture {
         lines.truncate(limits::VIEW_CALLERS_MAX);
         lines
     }
+}
+
+impl Picture {
+    /// What callers were refused, and why.
+    pub(super) fn refusals(&self, service: &ServiceName, query: &Query) -> Vec<RefusalLine> {
+        let Some(window) = &self.figures.window else { return Vec::new() };
+        let all = window.refusals_by(over(query), |flow| {
+            is_asked(flow, service, query).then(|| (flow.caller.cloned(), flow.from.clone()))
+        });
+        let line = |(((identity, cluster), code), (count, per_second))| RefusalLine {
+            text: format!("{} in {cluster}", who(Option::as_ref(&identity))),
+            identity,
+            cluster,
+            code,
+            reason: Code::title(code).to_string(),
+            count,
+            per_second,
+        };
+        let mut lines: Vec<RefusalLine> = all.into_iter().map(line).collect();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.count));
+        lines.truncate(limits::VIEW_CALLERS_MAX);
+        lines
+    }
+}
+
+/// The time that rates are of.
+fn over(query: &Query) -> Duration {
+    query.over.unwrap_or(limits::TRAFFIC_RATES_OVER)
 }
 
 type Key = (Option<SpiffeId>, ClusterName, Option<ClusterName>);
@@ -60,12 +96,7 @@ fn caller_text(
     destination: Option<&ClusterName>,
     rates: Option<&Rates>,
 ) -> String {
-    let workload = identity.and_then(SpiffeId::as_workload);
-    let who = match (workload, identity) {
-        (Some((namespace, account)), _) => format!("{namespace}/{account}"),
-        (None, Some(identity)) => identity.to_string(),
-        (None, None) => "somebody unknown".into(),
-    };
+    let who = who(identity);
     let to = match destination {
         Some(destination) if destination == cluster => "served at home".into(),
         Some(destination) => format!("served in {destination}"),
@@ -80,4 +111,12 @@ fn caller_text(
         format!("{:.1} requests per second{errors}", rates.requests_per_second)
     });
     format!("{who} in {cluster}, {to}: {figures}")
+}
+
+fn who(identity: Option<&SpiffeId>) -> String {
+    match (identity.and_then(SpiffeId::as_workload), identity) {
+        (Some((namespace, account)), _) => format!("{namespace}/{account}"),
+        (None, Some(identity)) => identity.to_string(),
+        (None, None) => "somebody unknown".into(),
+    }
 }

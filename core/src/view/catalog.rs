@@ -8,14 +8,17 @@ use rialto_types::object::{Kind, Spec};
 use rialto_types::owner::Owner;
 use rialto_types::service::ServicePort;
 
+use crate::compile::Common;
 use crate::state::State;
 
 /// All services and clusters, without their health.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Catalog {
     pub(super) revision: Revision,
     pub(super) services: BTreeMap<ServiceName, Service>,
     pub(super) clusters: BTreeMap<ClusterName, Cluster>,
+    /// For questions about one service.
+    pub(super) common: Common,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +80,8 @@ impl Catalog {
             (name.clone(), service)
         });
         let services = services.collect();
-        Self { revision: state.revision(), services, clusters }
+        let common = Common::new(state, &Common::default());
+        Self { revision: state.revision(), services, clusters, common }
     }
 
     pub fn revision(&self) -> Revision {

@@ -112,7 +112,7 @@ impl Figures {
 }
 
 /// A part of a whole, 0 to 1; nothing if there is no whole.
-fn share(part: f64, whole: f64) -> Option<f64> {
+pub(super) fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| (part / whole).clamp(0.0, 1.0))
 }
 

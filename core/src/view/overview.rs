@@ -3,21 +3,30 @@
 use rialto_types::api::{MemberRole, MemberStatus};
 use rialto_types::cluster::ContactState;
 use rialto_types::command;
+use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Timestamp};
 use rialto_types::limits;
 use rialto_types::object::{Key, Kind};
+use rialto_types::traffic::check_over;
 use rialto_types::view::clusters::{ClusterCard, PartLine};
-use rialto_types::view::overview::{Attention, Overview, OverviewTraffic};
+use rialto_types::view::overview::{Attention, Overview, OverviewTraffic, Query};
 use rialto_types::view::services::ServiceRow;
 use rialto_types::view::{Level, Ref};
 
+use super::figures::share;
 use super::level::{is_connected, silence, urgency};
 use super::services::{most, name};
 use super::{Picture, Since, changes, text};
 use crate::state::State;
 
 impl Picture {
-    pub fn overview(&self, state: &State, since: &Since) -> Overview {
+    pub fn overview(
+        &self,
+        state: &State,
+        since: &Since,
+        query: &Query,
+    ) -> Result<Overview, Problem> {
+        let traffic = self.traffic_of_all(query)?;
         let mut attention = self.attention(since);
         let omitted = attention.len().saturating_sub(limits::VIEW_ATTENTION_MAX);
         attention.truncate(limits::VIEW_ATTENTION_MAX);
@@ -28,7 +37,7 @@ impl Picture {
         }
         let last =
             changes::newest(state, limits::VIEW_LAST_CHANGES, self.now, changes::is_by_people);
-        Overview {
+        Ok(Overview {
             revision: self.revision(),
             sentence: self.sentence(),
             level: self.overall_level(),
@@ -38,15 +47,36 @@ impl Picture {
             clusters: self.cards.values().cloned().collect(),
             attention,
             attention_omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
-            traffic: OverviewTraffic {
-                now: self.figures.total.clone(),
-                series: self.figures.series.clone(),
-                remote_share: self.figures.remote_share_of_all(),
-            },
+            traffic,
             changes: last,
             members: self.heard.members.clone(),
             gaps: self.gaps(),
-        }
+        })
+    }
+
+    /// Of the time asked for; by default what every picture holds.
+    fn traffic_of_all(&self, query: &Query) -> Result<OverviewTraffic, Problem> {
+        let figures = &self.figures;
+        let over = check_over(query.over.unwrap_or(limits::TRAFFIC_RATES_OVER))?;
+        let over_ms = u64::try_from(over.as_millis()).unwrap_or(u64::MAX);
+        Ok(match (query.over, &figures.window) {
+            (Some(over), Some(window)) => {
+                let now = window.rates(over, |_| true);
+                let leaving = window.rates(over, |flow| flow.to.is_some_and(|to| to != flow.from));
+                let parts = leaving.as_ref().zip(now.as_ref());
+                let remote_share = parts.and_then(|(leaving, all)| {
+                    share(leaving.requests_per_second, all.requests_per_second)
+                });
+                let series = figures.series.clone().last(over);
+                OverviewTraffic { now, over_ms, series, remote_share }
+            }
+            (None, _) | (_, None) => OverviewTraffic {
+                now: figures.total.clone(),
+                over_ms,
+                series: figures.series.clone(),
+                remote_share: figures.remote_share_of_all(),
+            },
+        })
     }
 
     /// The level of the headline: the most urgent thing that there is. How much of the federation

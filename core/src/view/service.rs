@@ -10,6 +10,7 @@ use rialto_types::object::Kind;
 use rialto_types::route::{BackendRef, HttpMatch, PathMatchKind};
 use rialto_types::service::ServiceStatus;
 use rialto_types::snapshot::{RouteRule, ServiceEntry, Snapshot, WeightedBackend};
+use rialto_types::traffic::check_over;
 use rialto_types::view::service::{
     BackendView, EndpointsLine, FailoverView, Query, RouteView, ServicePage, ShiftBackend,
     ShiftView, VirtualIps,
@@ -20,7 +21,7 @@ use super::access::access;
 use super::cluster::unknown_cluster;
 use super::level::Cell;
 use super::{Picture, changes};
-use crate::compile::compile;
+use crate::compile::Common;
 use crate::state::State;
 
 impl Picture {
@@ -34,11 +35,12 @@ impl Picture {
             Problem::new(Code::NotFound, format!("no cluster has a service {service}"))
                 .with_hint("compare the name with `rialto get services`")
         };
+        query.over.map_or(Ok(limits::TRAFFIC_RATES_OVER), check_over)?;
         let row = self.rows.get(service).ok_or_else(unknown)?;
         let status = state.service_status(service).ok_or_else(unknown)?;
         let viewers = viewers(state, service, query)?;
         let snapshot = match viewers.first() {
-            Some(viewer) => Snapshot::from_entries(state.revision(), compile(state, viewer).0),
+            Some(viewer) => self.snapshot(state, viewer, service),
             None => Snapshot::default(),
         };
         let entry = snapshot.services.get(service);
@@ -58,6 +60,7 @@ impl Picture {
             shift: state.shiftable(service).map(|backends| shift(service, &backends)),
             failover: self.failovers(&snapshot, entry, &viewers),
             callers: self.callers(service, query),
+            refusals: self.refusals(service, query),
             access: access(&snapshot, service),
             traffic: self.service_traffic(service, query),
             conflicts: status.conflicts,
@@ -65,6 +68,17 @@ impl Picture {
             revision: self.revision(),
             gaps: self.gaps(),
         })
+    }
+
+    /// What a cluster's gateways have of one service, as the state is now.
+    fn snapshot(&self, state: &State, viewer: &ClusterName, service: &ServiceName) -> Snapshot {
+        let held = &self.catalog.common;
+        let entries = if held.revision() == state.revision() {
+            held.about(state, viewer, service)
+        } else {
+            Common::new(state, held).about(state, viewer, service)
+        };
+        Snapshot::from_entries(state.revision(), entries)
     }
 
     fn endpoint_lines(&self, service: &ServiceName, status: &ServiceStatus) -> Vec<EndpointsLine> {

@@ -168,7 +168,9 @@ impl Show {
     }
 
     fn overview(&self) -> String {
-        let overview = self.picture().overview(&self.session.state, &self.since);
+        let overview =
+            self.picture().overview(&self.session.state, &self.since, &Default::default());
+        let overview = overview.expect("the default time");
         let level = overview.level.as_str();
         let since = overview.since.map(|since| format!(" since {since}")).unwrap_or_default();
         let mut text = format!("{level}{since}: {}\n", overview.sentence);
@@ -274,7 +276,8 @@ impl Show {
             }
         }
         for edge in map.edges {
-            text += &format!("{} {}\n", edge.level.as_str(), edge.text);
+            let (level, from, to) = (edge.level.as_str(), edge.from, edge.to);
+            text += &format!("{level} {from} to {to}: {}\n", edge.text);
         }
         text + &map.links.iter().map(link).collect::<String>()
     }

@@ -135,7 +135,7 @@ impl Picture {
         }
         let edge = |((from, to), (from_cluster, to_cluster, rates)): (Ends, Sum)| TopologyEdge {
             level: edge_level(rates.as_ref()),
-            text: edge_text(&from, &to, rates.as_ref()),
+            text: edge_text(rates.as_ref()),
             from,
             to,
             from_cluster,
@@ -277,15 +277,13 @@ fn edge_level(rates: Option<&Rates>) -> Level {
     }
 }
 
-fn edge_text(from: &str, to: &str, rates: Option<&Rates>) -> String {
-    let Some(rates) = rates else {
-        return format!("{from} to {to}: the gateways that carry it are not heard");
-    };
+fn edge_text(rates: Option<&Rates>) -> String {
+    let Some(rates) = rates else { return "the gateways that carry it are not heard".into() };
     let errors = match rates.errors {
         0 => String::new(),
         _ => format!(", {} fail", text::percent(rates.error_share)),
     };
-    format!("{from} to {to}: {:.1} requests per second{errors}", rates.requests_per_second)
+    format!("{:.1} requests per second{errors}", rates.requests_per_second)
 }
 
 fn link(

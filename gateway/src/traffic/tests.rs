@@ -49,13 +49,15 @@ fn a_report_has_what_came_since_the_last_one() {
     let traffic = Traffic::new();
     count(&traffic, "reviews", Ended::Served, 3);
     count(&traffic, "reviews", Ended::Failed, 3);
-    count(&traffic, "details", Ended::Refused, 3);
+    count(&traffic, "details", Ended::Refused(Code::AccessDenied), 3);
     let first = report(&traffic, Duration::from_secs(2));
     let expect = [("details".to_owned(), 1, 0, 1, 10), ("reviews".to_owned(), 2, 1, 0, 20)];
     assert_eq!(rows(&first), expect);
     assert_eq!((first.end_ms, first.span_ms), (2_000, 2_000));
     let reviews = first.entries.iter().find(|entry| entry.counts.requests == 2).expect("there");
     assert_eq!(reviews.counts.latency.count(), 2);
+    let details = first.entries.iter().find(|entry| entry.counts.refused == 1).expect("there");
+    assert_eq!(details.counts.refused_by, BTreeMap::from([(Code::AccessDenied, 1)]));
     assert_eq!(Report::parse(&first.to_json()).expect("valid"), first);
 
     count(&traffic, "reviews", Ended::Served, 3);
@@ -96,7 +98,7 @@ fn beyond_the_bound_traffic_is_summed_up() {
 #[test]
 fn codes_of_the_callers_side_are_no_errors() {
     for code in [Code::AccessDenied, Code::NotExported, Code::RequestMalformed] {
-        assert_eq!(Ended::of(code), Ended::Refused, "{code}");
+        assert_eq!(Ended::of(code), Ended::Refused(code), "{code}");
     }
     for code in [Code::NoHealthyEndpoint, Code::UpstreamFailed, Code::UpstreamTimeout] {
         assert_eq!(Ended::of(code), Ended::Failed, "{code}");

@@ -13,12 +13,16 @@ export function viewPath(path: string, wishes: Wishes = {}): string {
   return text === '' ? path : `${path}?${text}`;
 }
 
+/** How far back figures look, as the API writes it. */
+export const RANGES = ['1m', '5m'] as const;
+export type Range = (typeof RANGES)[number];
+
 export const views = {
-  overview: () => 'overview',
+  overview: (over?: Range) => viewPath('overview', { over }),
   services: (wishes: Wishes) => viewPath('services', wishes),
-  service: (namespace: string, name: string, cluster?: string) =>
+  service: (namespace: string, name: string, over?: Range) =>
     viewPath(`namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`, {
-      cluster,
+      over,
     }),
   clusters: () => 'clusters',
   cluster: (name: string) => `clusters/${encodeURIComponent(name)}`,

@@ -7,10 +7,11 @@ import { count } from '../format';
 import { useView } from '../live/live';
 import { ChangeList } from '../parts/changes';
 import { Copyable } from '../parts/command';
+import { type Column, DataTable } from '../parts/data-table';
 import { ContactText, RateFigures } from '../parts/figures';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { LinkTable } from '../parts/link-table';
-import { Empty, Gaps, Loading, Panel, ProblemNote, TableBox } from '../parts/panel';
+import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
 import { ServiceTable } from '../parts/service-table';
 import { PageHead } from '../parts/shell';
 import './pages.css';
@@ -131,6 +132,42 @@ export function ClusterPageView() {
   );
 }
 
+function partColumns(at: number): Column<GatewayLine>[] {
+  return [
+    {
+      name: 'Part',
+      className: 'wrap',
+      cell: ({ id, role }) => (
+        <>
+          <span className="strong">{id}</span>{' '}
+          <span className="dim">{role === 'dns' ? 'DNS proxy' : 'gateway'}</span>
+        </>
+      ),
+    },
+    { name: 'State', cell: ({ level, text }) => <LevelMark level={level} text={text} /> },
+    { name: 'Contact', cell: ({ contact }) => <ContactText contact={contact} at={at} /> },
+    {
+      name: 'Revision served',
+      cell: ({ acked, behind, refused }) => (
+        <>
+          {acked == null ? <span className="dim">none</span> : <code>{acked}</code>}
+          {behind && <span className="tag">behind</span>}
+          {refused != null && (
+            <p className="small" style={{ color: 'var(--failing)' }}>
+              refused: {refused}
+            </p>
+          )}
+        </>
+      ),
+    },
+    {
+      name: 'Address',
+      className: 'mono nowrap',
+      cell: ({ address }) => address ?? <span className="dim">—</span>,
+    },
+  ];
+}
+
 function Parts({ lines, at }: { lines: GatewayLine[]; at: number }) {
   if (lines.length === 0)
     return (
@@ -142,44 +179,11 @@ function Parts({ lines, at }: { lines: GatewayLine[]; at: number }) {
       </Empty>
     );
   return (
-    <TableBox label="Gateways and DNS proxies">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Part</th>
-            <th scope="col">State</th>
-            <th scope="col">Contact</th>
-            <th scope="col">Revision served</th>
-            <th scope="col">Address</th>
-          </tr>
-        </thead>
-        <tbody>
-          {lines.map((line) => (
-            <tr key={`${line.role}/${line.id}`}>
-              <td className="wrap">
-                <span className="strong">{line.id}</span>{' '}
-                <span className="dim">{line.role === 'dns' ? 'DNS proxy' : 'gateway'}</span>
-              </td>
-              <td>
-                <LevelMark level={line.level} text={line.text} />
-              </td>
-              <td>
-                <ContactText contact={line.contact} at={at} />
-              </td>
-              <td>
-                {line.acked == null ? <span className="dim">none</span> : <code>{line.acked}</code>}
-                {line.behind && <span className="tag">behind</span>}
-                {line.refused != null && (
-                  <p className="small" style={{ color: 'var(--failing)' }}>
-                    refused: {line.refused}
-                  </p>
-                )}
-              </td>
-              <td className="mono wrap">{line.address ?? <span className="dim">—</span>}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableBox>
+    <DataTable
+      label="Gateways and DNS proxies"
+      columns={partColumns(at)}
+      rows={lines}
+      keyOf={({ role, id }) => `${role}/${id}`}
+    />
   );
 }

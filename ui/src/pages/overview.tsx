@@ -1,9 +1,9 @@
 import { Button } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { Link, getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
 import { views } from '../api/paths';
 import type { Attention, ClusterCard, MemberStatus, Overview } from '../api/views';
-import { perSecond } from '../format';
+import { age, perSecond } from '../format';
 import { useView } from '../live/live';
 import { ChangeList } from '../parts/changes';
 import { TrafficChart } from '../parts/chart';
@@ -13,16 +13,20 @@ import { Age, RateFigures, Since } from '../parts/figures';
 import { Glyph, LevelMark, ProportionsBar } from '../parts/level';
 import { ClusterLink, RefLink } from '../parts/links';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
+import { RangeChoice } from '../parts/range';
 import { usePageTitle } from '../parts/shell';
 import { WORDS } from '../health';
 import './pages.css';
 
+const route = getRouteApi('/');
 const CLUSTERS_WHOLE = 8;
 const ATTENTION_SHOWN = 6;
 
 export function OverviewPage() {
   usePageTitle('Overview');
-  const { data, problem, at } = useView<Overview>(views.overview());
+  const { over } = route.useSearch();
+  const navigate = route.useNavigate();
+  const { data, problem, at } = useView<Overview>(views.overview(over));
   if (!data)
     return problem ? (
       <ProblemNote problem={problem} hasRetry />
@@ -40,7 +44,17 @@ export function OverviewPage() {
         <div className="overview-columns">
           <div className="column">
             <AttentionPanel items={data.attention} omitted={data.attentionOmitted} at={at} />
-            <Panel title="Traffic" note="last 30 s, all clusters" className="overview-traffic">
+            <Panel
+              title="Traffic"
+              note={`last ${age(data.traffic.overMs)}, all clusters`}
+              className="overview-traffic"
+              actions={
+                <RangeChoice
+                  value={over}
+                  onChoose={(chosen) => void navigate({ search: { over: chosen }, replace: true })}
+                />
+              }
+            >
               <div className="stack" style={{ gap: 14 }}>
                 <RateFigures
                   rates={data.traffic.now}

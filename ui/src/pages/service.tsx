@@ -3,22 +3,17 @@ import { getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy } from 'react';
 import { views } from '../api/paths';
 import type { ServicePage } from '../api/views';
+import { age, count, perSecond } from '../format';
 import { useView } from '../live/live';
 import { ChangeList } from '../parts/changes';
 import { LatencyChart, TrafficChart } from '../parts/chart';
 import { Copyable } from '../parts/command';
-import {
-  Absent,
-  Age,
-  ErrorShare,
-  LatencyText,
-  RateFigures,
-  RateText,
-  ShareBar,
-} from '../parts/figures';
+import { type Column, DataTable, rateColumns } from '../parts/data-table';
+import { Absent, Age, RateFigures, RateText, ShareBar } from '../parts/figures';
 import { Glyph, LevelMark } from '../parts/level';
 import { ClusterLink, RefLink, ServiceLink } from '../parts/links';
-import { Empty, Gaps, Loading, Note, Panel, ProblemNote, TableBox } from '../parts/panel';
+import { Empty, Gaps, Loading, Note, Panel, ProblemNote } from '../parts/panel';
+import { RangeChoice } from '../parts/range';
 import { PageHead } from '../parts/shell';
 import { Explain } from './explain';
 import './pages.css';
@@ -28,16 +23,18 @@ const route = getRouteApi('/services/$namespace/$name');
 
 export function ServicePageView() {
   const { namespace, name } = route.useParams();
-  const { act } = route.useSearch();
+  const { act, over } = route.useSearch();
   const navigate = route.useNavigate();
-  const { data, problem, at, isPrevious } = useView<ServicePage>(views.service(namespace, name));
+  const { data, problem, at, isPrevious } = useView<ServicePage>(
+    views.service(namespace, name, over),
+  );
   const title = `${namespace}/${name}`;
   const page =
     isPrevious && data && (data.row.name !== name || data.row.namespace !== namespace)
       ? undefined
       : data;
   const setAct = (next: 'shift' | undefined) =>
-    void navigate({ search: { act: next }, replace: true });
+    void navigate({ search: { act: next, over }, replace: true });
 
   return (
     <>
@@ -66,7 +63,18 @@ export function ServicePageView() {
           ))}
           <div className="two">
             <div className="column">
-              <Panel title="Traffic" note="last 30 s, from all clusters">
+              <Panel
+                title="Traffic"
+                note={`last ${age(page.traffic.overMs)}, from all clusters`}
+                actions={
+                  <RangeChoice
+                    value={over}
+                    onChoose={(chosen) =>
+                      void navigate({ search: { act, over: chosen }, replace: true })
+                    }
+                  />
+                }
+              >
                 <div className="stack" style={{ gap: 14 }}>
                   <RateFigures
                     rates={page.traffic.now}
@@ -77,6 +85,7 @@ export function ServicePageView() {
                 </div>
               </Panel>
               <Callers page={page} />
+              <Refusals page={page} />
             </div>
             <div className="column">
               <Facts page={page} />
@@ -138,6 +147,39 @@ function VirtualIp({ cluster, addresses }: { cluster: string; addresses: string[
   );
 }
 
+type EndpointsLine = ServicePage['endpoints'][number];
+
+function endpointColumns(at: number): Column<EndpointsLine>[] {
+  return [
+    { name: 'Cluster', cell: ({ cluster }) => <ClusterLink name={cluster} /> },
+    { name: 'Port', isNumber: true, cell: ({ port }) => port },
+    {
+      name: 'Healthy',
+      cell: ({ level, healthy, total }) => (
+        <LevelMark
+          level={level}
+          text={healthy == null || total == null ? 'not known' : `${healthy} of ${total}`}
+        />
+      ),
+    },
+    {
+      name: 'Exported',
+      cell: ({ exported, exportedBy }) =>
+        exported ? (
+          <>yes{exportedBy != null && <span className="dim">, by {exportedBy}</span>}</>
+        ) : (
+          <span className="dim">no</span>
+        ),
+    },
+    {
+      name: 'Said',
+      isNumber: true,
+      cell: ({ ageMs }) =>
+        ageMs == null ? <Absent why="not known since when" /> : <Age ms={ageMs} at={at} />,
+    },
+  ];
+}
+
 function Endpoints({ page, at }: { page: ServicePage; at: number }) {
   return (
     <Panel title="Where it lives" isFlush>
@@ -146,62 +188,12 @@ function Endpoints({ page, at }: { page: ServicePage; at: number }) {
           <p>No agent reports endpoints for it now.</p>
         </Empty>
       ) : (
-        <TableBox label="Where it lives">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Cluster</th>
-                <th scope="col" className="number">
-                  Port
-                </th>
-                <th scope="col">Healthy</th>
-                <th scope="col">Exported</th>
-                <th scope="col" className="number">
-                  Said
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {page.endpoints.map((one) => (
-                <tr key={`${one.cluster}/${one.port}`}>
-                  <td>
-                    <ClusterLink name={one.cluster} />
-                  </td>
-                  <td className="number">{one.port}</td>
-                  <td>
-                    <LevelMark
-                      level={one.level}
-                      text={
-                        one.healthy == null || one.total == null
-                          ? 'not known'
-                          : `${one.healthy} of ${one.total}`
-                      }
-                    />
-                  </td>
-                  <td>
-                    {one.exported ? (
-                      <>
-                        yes
-                        {one.exportedBy != null && (
-                          <span className="dim">, by {one.exportedBy}</span>
-                        )}
-                      </>
-                    ) : (
-                      <span className="dim">no</span>
-                    )}
-                  </td>
-                  <td className="number dim">
-                    {one.ageMs == null ? (
-                      <Absent why="not known since when" />
-                    ) : (
-                      <Age ms={one.ageMs} at={at} />
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </TableBox>
+        <DataTable
+          label="Where it lives"
+          columns={endpointColumns(at)}
+          rows={page.endpoints}
+          keyOf={({ cluster, port }) => `${cluster}/${port}`}
+        />
       )}
     </Panel>
   );
@@ -287,63 +279,79 @@ function Failover({ page }: { page: ServicePage }) {
   );
 }
 
+const CALLERS: Column<ServicePage['callers'][number]>[] = [
+  {
+    name: 'Caller',
+    className: 'wrap',
+    cell: ({ identity, text }) => <span title={identity ?? undefined}>{text}</span>,
+  },
+  { name: 'From', cell: ({ cluster }) => cluster },
+  {
+    name: 'Served by',
+    cell: ({ cluster, destination }) => (
+      <>
+        {destination ?? <Absent why="nobody served it" />}
+        {destination != null && destination !== cluster && <span className="dim"> ⇄</span>}
+      </>
+    ),
+  },
+  ...rateColumns<ServicePage['callers'][number]>(),
+];
+
 function Callers({ page }: { page: ServicePage }) {
   return (
-    <Panel title="Who calls it" note="last 30 s" isFlush>
+    <Panel title="Who calls it" note={`last ${age(page.traffic.overMs)}`} isFlush>
       {page.callers.length === 0 ? (
-        <Empty title="No call in the last 30 seconds">
+        <Empty title={`No call in the last ${age(page.traffic.overMs)}`}>
           <p>
             Callers appear here with their identity once they call by the name or the virtual IP.
           </p>
         </Empty>
       ) : (
-        <TableBox label="Who calls it">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Caller</th>
-                <th scope="col">From</th>
-                <th scope="col">Served by</th>
-                <th scope="col" className="number">
-                  Requests
-                </th>
-                <th scope="col" className="number">
-                  Errors
-                </th>
-                <th scope="col" className="number">
-                  p95
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {page.callers.map((caller) => (
-                <tr
-                  key={`${caller.identity}/${caller.cluster}/${caller.destination ?? <Absent why="nobody served it" />}`}
-                >
-                  <td className="wrap">
-                    <span title={caller.identity ?? undefined}>{caller.text}</span>
-                  </td>
-                  <td>{caller.cluster}</td>
-                  <td>
-                    {caller.destination ?? <Absent why="nobody served it" />}
-                    {caller.destination != null && caller.destination !== caller.cluster && (
-                      <span className="dim"> ⇄</span>
-                    )}
-                  </td>
-                  <td className="number">
-                    <RateText rates={caller.rates} />
-                  </td>
-                  <td className="number">
-                    <ErrorShare rates={caller.rates} />
-                  </td>
-                  <td className="number">
-                    <LatencyText rates={caller.rates} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </TableBox>
+        <DataTable
+          label="Who calls it"
+          columns={CALLERS}
+          rows={page.callers}
+          keyOf={({ identity, cluster, destination }) => `${identity}/${cluster}/${destination}`}
+        />
+      )}
+    </Panel>
+  );
+}
+
+const REFUSALS: Column<ServicePage['refusals'][number]>[] = [
+  {
+    name: 'Caller',
+    className: 'wrap',
+    cell: ({ identity, text }) => <span title={identity ?? undefined}>{text}</span>,
+  },
+  {
+    name: 'Reason',
+    className: 'wrap',
+    cell: ({ reason, code }) => (
+      <>
+        {reason} <span className="dim">{code}</span>
+      </>
+    ),
+  },
+  { name: 'Refused', isNumber: true, cell: (refusal) => perSecond(refusal.perSecond) },
+  { name: 'Calls', isNumber: true, cell: (refusal) => count(refusal.count) },
+];
+
+function Refusals({ page }: { page: ServicePage }) {
+  return (
+    <Panel title="Who is refused" note={`last ${age(page.traffic.overMs)}`} isFlush>
+      {page.refusals.length === 0 ? (
+        <Empty title="Nobody was refused">
+          <p>Calls that a policy forbids, or that are not to be served, are counted here.</p>
+        </Empty>
+      ) : (
+        <DataTable
+          label="Who is refused"
+          columns={REFUSALS}
+          rows={page.refusals}
+          keyOf={({ identity, cluster, code }) => `${identity}/${cluster}/${code}`}
+        />
       )}
     </Panel>
   );

@@ -1,12 +1,10 @@
-import { Button, NativeSelect, TextInput } from '@mantine/core';
+import { Button, NativeSelect } from '@mantine/core';
 import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
 import { views } from '../api/paths';
 import type { Services } from '../api/views';
 import { count } from '../format';
-import { COUNTED, WORDS } from '../health';
-import { useKeys } from '../keys';
 import { useView } from '../live/live';
+import { Filters } from '../parts/filters';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
 import { ServiceTable } from '../parts/service-table';
 import { PageHead } from '../parts/shell';
@@ -14,55 +12,6 @@ import './pages.css';
 
 const route = getRouteApi('/services');
 const PAGE = 100;
-/** How the API names services of no workspace. */
-export const NONE = '-';
-const TYPING_MS = 120;
-
-/** A text field whose value goes into the address once typing pauses. */
-export function SearchField({
-  value,
-  onSearch,
-  label,
-  placeholder,
-}: {
-  value: string;
-  onSearch: (text: string) => void;
-  label: string;
-  placeholder: string;
-}) {
-  const [text, setText] = useState(value);
-  const field = useRef<HTMLInputElement>(null);
-  const sent = useRef(value);
-  useKeys({ f: () => field.current?.focus() });
-  useEffect(() => {
-    if (value !== sent.current) {
-      sent.current = value;
-      setText(value);
-    }
-  }, [value]);
-  useEffect(() => {
-    if (text === sent.current) return;
-    const timer = setTimeout(() => {
-      sent.current = text;
-      onSearch(text);
-    }, TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text, onSearch]);
-  return (
-    <TextInput
-      ref={field}
-      type="search"
-      label={label}
-      placeholder={placeholder}
-      value={text}
-      onChange={(event) => setText(event.currentTarget.value)}
-      spellCheck={false}
-      autoComplete="off"
-      aria-keyshortcuts="f"
-    />
-  );
-}
-
 export function ServicesPage() {
   const wishes = route.useSearch();
   const navigate = route.useNavigate();
@@ -94,46 +43,13 @@ export function ServicesPage() {
             : ' '}
         </p>
       </PageHead>
-      <div className="filters" role="search" aria-label="Filter of services">
-        <SearchField
-          label="Search"
-          placeholder="Words of names (f)"
-          value={wishes.search ?? ''}
-          onSearch={(search) => set({ search: search || undefined })}
-        />
-        <NativeSelect
-          label="Cluster"
-          value={wishes.cluster ?? ''}
-          onChange={(event) => set({ cluster: event.currentTarget.value || undefined })}
-          data={[
-            { value: '', label: 'All clusters' },
-            ...choices(data?.facets.clusters, wishes.cluster),
-          ]}
-        />
-        <NativeSelect
-          label="Workspace"
-          value={wishes.workspace ?? ''}
-          onChange={(event) => set({ workspace: event.currentTarget.value || undefined })}
-          data={[
-            { value: '', label: 'All workspaces' },
-            ...choices(data?.facets.workspaces, wishes.workspace),
-          ]}
-        />
-        <NativeSelect
-          label="Health"
-          value={wishes.health ?? ''}
-          onChange={(event) =>
-            set({ health: (event.currentTarget.value || undefined) as typeof wishes.health })
-          }
-          data={[
-            { value: '', label: 'Any' },
-            ...COUNTED.map((level) => ({
-              value: level,
-              label: `${WORDS[level]} (${data?.facets.levels[level] ?? 0})`,
-            })),
-            { value: 'draining', label: 'Draining' },
-          ]}
-        />
+      <Filters
+        label="Filter of services"
+        wishes={{ ...wishes, level: wishes.health }}
+        facets={data?.facets}
+        hasCounts
+        onChange={({ level: health, ...change }) => set({ ...change, health })}
+      >
         <NativeSelect
           label="Order"
           value={wishes.sort ?? 'health'}
@@ -145,7 +61,7 @@ export function ServicesPage() {
             { value: 'name', label: 'Name' },
           ]}
         />
-      </div>
+      </Filters>
       {problem && <ProblemNote problem={problem} hasRetry={!data} />}
       {data && <Gaps gaps={data.gaps} />}
       {!data && !problem && <Loading label="services" rows={14} />}
@@ -203,18 +119,4 @@ export function ServicesPage() {
       )}
     </>
   );
-}
-
-/** What the API counted; a chosen value stays choosable while it counts nothing. */
-function choices(
-  facets: { name: string; count: number }[] | undefined,
-  chosen: string | undefined,
-) {
-  const list = (facets ?? []).map(({ name, count: counted }) => ({
-    value: name,
-    label: `${name === NONE ? 'No workspace' : name} (${count(counted)})`,
-  }));
-  if (chosen !== undefined && !list.some(({ value }) => value === chosen))
-    list.push({ value: chosen, label: chosen });
-  return list;
 }

@@ -3,16 +3,15 @@ import { Link, getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy, useCallback } from 'react';
 import { views } from '../api/paths';
 import type { Level, Services, Topology } from '../api/views';
-import { COUNTED, WORDS } from '../health';
 import { useKeys } from '../keys';
 import { useView } from '../live/live';
+import { Filters, NONE } from '../parts/filters';
 import { RateFigures, RateText } from '../parts/figures';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { ClusterLink, ServiceLink } from '../parts/links';
 import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
 import { PageHead } from '../parts/shell';
 import { Tables } from '../topology/tables';
-import { NONE, SearchField } from './services';
 import '../topology/topology.css';
 import './pages.css';
 
@@ -83,45 +82,7 @@ export function TopologyPage() {
           />
         </div>
       </PageHead>
-      <div className="filters" role="search" aria-label="Filter of the map">
-        <SearchField
-          label="Search"
-          placeholder="Words of names (f)"
-          value={wishes.search ?? ''}
-          onSearch={(search) => set({ search: search || undefined })}
-        />
-        <NativeSelect
-          label="Cluster"
-          value={wishes.cluster ?? ''}
-          onChange={(event) => set({ cluster: event.currentTarget.value || undefined })}
-          data={[
-            { value: '', label: 'All clusters' },
-            ...(facets?.clusters ?? []).map(({ name }) => name),
-          ]}
-        />
-        <NativeSelect
-          label="Workspace"
-          value={wishes.workspace ?? ''}
-          onChange={(event) => set({ workspace: event.currentTarget.value || undefined })}
-          data={[
-            { value: '', label: 'All workspaces' },
-            ...(facets?.workspaces ?? []).map(({ name }) => ({
-              value: name,
-              label: name === NONE ? 'No workspace' : name,
-            })),
-          ]}
-        />
-        <NativeSelect
-          label="Health"
-          value={wishes.level ?? ''}
-          onChange={(event) =>
-            set({ level: (event.currentTarget.value || undefined) as typeof wishes.level })
-          }
-          data={[
-            { value: '', label: 'Any' },
-            ...COUNTED.map((level) => ({ value: level, label: WORDS[level] })),
-          ]}
-        />
+      <Filters label="Filter of the map" wishes={wishes} facets={facets} onChange={set}>
         <NativeSelect
           label="Show"
           value={wishes.group ?? ''}
@@ -134,7 +95,7 @@ export function TopologyPage() {
             { value: 'workspace', label: 'Workspaces' },
           ]}
         />
-      </div>
+      </Filters>
       {problem && <ProblemNote problem={problem} hasRetry={!data} />}
       {data && <Gaps gaps={data.gaps} />}
       {!data && !problem && <Loading label="the map" rows={18} />}
@@ -236,8 +197,8 @@ function Legend({ topology, onSelect }: { topology: Topology; onSelect: (id: str
           ))}
         </ul>
         <p className="small dim">
-          Calls from cluster to cluster are drawn one by one for what is selected. Double click, or
-          Enter, opens.
+          Rates are of the last 30 s. Calls from cluster to cluster are drawn one by one for what is
+          selected. Double click, or Enter, opens.
         </p>
       </div>
     </aside>

@@ -1,11 +1,38 @@
 import type { Link as ClusterLinkView } from '../api/views';
-import { milliseconds, perSecond, share } from '../format';
-import { Absent } from './figures';
+import { milliseconds, share } from '../format';
+import { type Column, DataTable } from './data-table';
+import { Absent, Age, RateText } from './figures';
 import { LevelMark } from './level';
 import { ClusterLink } from './links';
-import { Empty, TableBox } from './panel';
+import { Empty } from './panel';
 
-export function LinkTable({ links }: { links: ClusterLinkView[]; at: number }) {
+/** How long ago the newest of the gateways' measurements was made. */
+function ageMs(link: ClusterLinkView): number | undefined {
+  const ages = link.gateways.map((gateway) => gateway.ageMs);
+  return ages.length === 0 ? undefined : Math.min(...ages);
+}
+
+function columns(at: number): Column<ClusterLinkView>[] {
+  return [
+    { name: 'From', cell: (link) => <ClusterLink name={link.from} /> },
+    { name: 'To', cell: (link) => <ClusterLink name={link.to} /> },
+    { name: 'State', cell: (link) => <LevelMark level={link.level} text={link.text} /> },
+    {
+      name: 'Round trip',
+      isNumber: true,
+      cell: (link) => (link.roundTripMs == null ? <Absent /> : milliseconds(link.roundTripMs)),
+    },
+    {
+      name: 'Loss',
+      isNumber: true,
+      cell: (link) => (link.lossShare == null ? <Absent /> : share(link.lossShare)),
+    },
+    { name: 'Requests', isNumber: true, cell: (link) => <RateText rates={link.rates} /> },
+    { name: 'Measured', isNumber: true, cell: (link) => <Age ms={ageMs(link)} at={at} /> },
+  ];
+}
+
+export function LinkTable({ links, at }: { links: ClusterLinkView[]; at: number }) {
   if (links.length === 0)
     return (
       <Empty title="No link yet">
@@ -13,53 +40,11 @@ export function LinkTable({ links }: { links: ClusterLinkView[]; at: number }) {
       </Empty>
     );
   return (
-    <TableBox label="Links between clusters">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">From</th>
-            <th scope="col">To</th>
-            <th scope="col">State</th>
-            <th scope="col" className="number">
-              Round trip
-            </th>
-            <th scope="col" className="number">
-              Loss
-            </th>
-            <th scope="col" className="number">
-              Requests
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {links.map((link) => (
-            <tr key={`${link.from}/${link.to}`}>
-              <td>
-                <ClusterLink name={link.from} />
-              </td>
-              <td>
-                <ClusterLink name={link.to} />
-              </td>
-              <td>
-                <LevelMark level={link.level} text={link.text} />
-              </td>
-              <td className="number">
-                {link.roundTripMs == null ? <Absent /> : milliseconds(link.roundTripMs)}
-              </td>
-              <td className="number">
-                {link.lossShare == null ? <Absent /> : share(link.lossShare)}
-              </td>
-              <td className="number">
-                {link.rates ? (
-                  perSecond(link.rates.requestsPerSecond)
-                ) : (
-                  <Absent why="no gateway reported" />
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </TableBox>
+    <DataTable
+      label="Links between clusters"
+      columns={columns(at)}
+      rows={links}
+      keyOf={(link) => `${link.from}/${link.to}`}
+    />
   );
 }

@@ -1,5 +1,7 @@
 //! Is everything well, what is not, since when, and what changed before it.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +9,22 @@ use super::changes::ChangeLine;
 use super::clusters::ClusterCard;
 use super::{Level, Proportions, Ref};
 use crate::api::MemberStatus;
+use crate::duration;
 use crate::id::{Revision, Timestamp};
 use crate::traffic::{Gap, Rates, Series};
+
+/// How far back to look.
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Query {
+    /// The time that the traffic's rates and series are of, 2s to 5m; by default rates of 30s,
+    /// series of 5m.
+    #[serde(skip_serializing_if = "Option::is_none", with = "duration::option")]
+    #[schemars(with = "Option<String>")]
+    pub over: Option<Duration>,
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -41,6 +57,8 @@ pub struct OverviewTraffic {
     /// Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Rates>,
+    /// The time that rates are of.
+    pub over_ms: u64,
     pub series: Series,
     /// The share of requests that leave their cluster, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! One service: where it lives, where its traffic goes, who may call it and who does.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::changes::ChangeLine;
 use super::services::ServiceRow;
 use super::{Level, Ref};
+use crate::duration;
+use crate::error::Code;
 use crate::id::{ClusterName, ResourceName, Revision, ServiceName, SpiffeId};
 use crate::owner::Owner;
 use crate::policy::Action;
@@ -22,6 +25,10 @@ pub struct Query {
     /// Only calls from this cluster, and its failover order; all by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
+    /// The time that rates and series are of, 2s to 5m; by default rates of 30s, series of 5m.
+    #[serde(skip_serializing_if = "Option::is_none", with = "duration::option")]
+    #[schemars(with = "Option<String>")]
+    pub over: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +45,8 @@ pub struct ServicePage {
     pub failover: FailoverView,
     /// The most requests first.
     pub callers: Vec<CallerLine>,
+    /// What was not let through, and why: the most of a kind first.
+    pub refusals: Vec<RefusalLine>,
     pub access: AccessView,
     pub traffic: ServiceTraffic,
     /// What is wrong with its definition, across clusters.
@@ -164,6 +173,24 @@ pub struct CallerLine {
     pub text: String,
 }
 
+/// Calls that were refused for one reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalLine {
+    /// Absent if the agent does not know the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<SpiffeId>,
+    /// Where it runs.
+    pub cluster: ClusterName,
+    pub code: Code,
+    /// The code in words.
+    pub reason: String,
+    /// In the time that rates are of.
+    pub count: u64,
+    pub per_second: f64,
+    pub text: String,
+}
+
 /// Who may call it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -191,6 +218,8 @@ pub struct ServiceTraffic {
     /// Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Rates>,
+    /// The time that rates are of.
+    pub over_ms: u64,
     pub series: Series,
     /// The most requests first.
     pub flows: Vec<ServiceFlow>,

@@ -17,7 +17,7 @@ use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
 use rialto_types::view::changes::{self, Changes};
 use rialto_types::view::clusters::{ClusterPage, Clusters};
-use rialto_types::view::overview::Overview;
+use rialto_types::view::overview::{self, Overview};
 use rialto_types::view::service::{self, ServicePage};
 use rialto_types::view::services::{self, Services};
 use rialto_types::view::topology::{self, Topology};
@@ -254,10 +254,11 @@ fn session_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
         .add(
             describe(Method::Get, path, "getSession", "Who is signed in by the cookie.")
                 .answer::<Session>(200),
-            get(session::get).delete(session::sign_out),
+            get(session::get).delete(session::sign_out::<C>),
         )
         .describe(
-            describe(Method::Delete, path, "signOut", "Takes the cookie away.").answer_nothing(204),
+            describe(Method::Delete, path, "signOut", "Ends the session at every member.")
+                .answer_nothing(204),
         )
         .add(
             describe(
@@ -279,7 +280,7 @@ fn view_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
     routes
         .add(
             view("overview", "viewOverview", "Is everything well, and what is not since when.")
-                .query::<NoQuery>()
+                .query::<overview::Query>()
                 .answer::<Overview>(200),
             get(views::overview::<C>),
         )

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
-use rialto_types::view::{self, changes, service, services, topology};
+use rialto_types::view::{self, changes, overview, service, services, topology};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -79,9 +79,9 @@ async fn respond<C: ControlPlane>(control_plane: Arc<C>, query: view::Query) -> 
 
 pub(super) async fn overview<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
-    Checked(NoQuery {}): Checked<NoQuery>,
+    Checked(query): Checked<overview::Query>,
 ) -> Answered {
-    respond(control_plane, view::Query::Overview).await
+    respond(control_plane, view::Query::Overview(query)).await
 }
 
 pub(super) async fn services<C: ControlPlane>(
@@ -140,7 +140,7 @@ pub(super) fn parse(text: &str) -> Result<view::Query, Problem> {
     let path = uri.path().to_string();
     let segments: Vec<&str> = path[1..].split('/').collect();
     let query = match segments[..] {
-        ["overview"] => nothing(&uri).map(|()| view::Query::Overview),
+        ["overview"] => parameters(&uri).map(view::Query::Overview),
         ["services"] => parameters(&uri).map(view::Query::Services),
         ["namespaces", namespace, "services", name] => {
             let service = service_name(namespace, name).map_err(|Refused(problem)| problem)?;

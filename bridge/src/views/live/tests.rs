@@ -2,7 +2,10 @@ use super::*;
 
 #[tokio::test]
 async fn a_view_is_sent_when_it_changed_and_now_and_then() {
-    let topic = Topic { name: "overview".into(), query: rialto_types::view::Query::Overview };
+    let topic = Topic {
+        name: "overview".into(),
+        query: rialto_types::view::Query::Overview(Default::default()),
+    };
     let mut followed = Followed { topic, sent: None };
     let start = Instant::now();
     assert!(followed.is_due(&Said::View(1), start), "at once");

@@ -4,7 +4,7 @@ use super::*;
 fn a_view_is_named_as_in_its_path() {
     let services = services::Query { search: "a b".into(), limit: Some(5), ..Default::default() };
     let cases = [
-        ("overview", view::Query::Overview),
+        ("overview", view::Query::Overview(Default::default())),
         ("clusters", view::Query::Clusters),
         ("clusters/east", view::Query::Cluster("east".parse().expect("a name"))),
         ("services?search=a%20b&limit=5", view::Query::Services(services)),
@@ -12,7 +12,7 @@ fn a_view_is_named_as_in_its_path() {
             "namespaces/books/services/reviews?cluster=east",
             view::Query::Service(
                 "books/reviews".parse().expect("a name"),
-                service::Query { cluster: Some("east".parse().expect("a name")) },
+                service::Query { cluster: Some("east".parse().expect("a name")), over: None },
             ),
         ),
         (
