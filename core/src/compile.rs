@@ -21,10 +21,10 @@ use crate::state::State;
 use crate::state::merge::Definition;
 
 mod access;
-mod common;
 mod routes;
+mod sources;
 
-pub use common::{Addresses, Common, Compiled, Service, Source};
+pub use sources::{Addresses, Common, Compiled, Service, Source};
 
 /// What the cluster's gateways and DNS proxies need, in the order of the entries' names' kinds, and
 /// every problem that was found on the way. A cluster that does not exist gets nothing.
