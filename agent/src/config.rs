@@ -68,6 +68,10 @@ pub struct Kubernetes {
     /// The Lease by which one agent works at a time.
     #[serde(default = "agent_object")]
     pub lease: String,
+    /// The ClusterRole that owns what is written outside of `namespace`, so that it goes with the
+    /// release.
+    #[serde(default)]
+    pub cluster_role: Option<String>,
     /// The service accounts whose pods may become a gateway or a DNS proxy.
     #[serde(default)]
     pub accounts: Accounts,

@@ -183,7 +183,8 @@ fn start_loop(
             spawn(tasks, NAME, Loop { provider: StaticFile::new(path), core }.run());
         }
         (RegistrySource::Kubernetes(_), Some(parts)) => {
-            let provider = Kubernetes::new(&parts.api, parts.namespace.clone(), parts.mode);
+            let (namespace, exports) = (parts.namespace.clone(), parts.exports.clone());
+            let provider = Kubernetes::new(&parts.api, namespace, parts.mode, exports);
             spawn(tasks, NAME, Loop { provider, core }.run());
         }
         (RegistrySource::Kubernetes(_), None) => unreachable!("made from the same setting"),

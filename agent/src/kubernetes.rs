@@ -6,6 +6,7 @@
 //! - [`import`]: the Services by which pods reach what other clusters export
 //! - [`identity`]: the agent's identity, kept in one Secret
 //! - [`examine`]: what a person has to put right in the cluster
+//! - [`mcs`]: ServiceImports, their EndpointSlices, and the conditions of ServiceExports
 //! - [`lease`]: one agent at a time
 //! - [`review`]: whose service account's token it is
 
@@ -14,5 +15,6 @@ pub mod examine;
 pub mod identity;
 pub mod import;
 pub mod lease;
+pub mod mcs;
 pub mod object;
 pub mod review;

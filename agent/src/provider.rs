@@ -9,7 +9,7 @@ use std::time::Duration;
 use rialto_types::id::{InstanceId, Namespace, ResourceName, ServiceName};
 use rialto_types::limits;
 use rialto_types::local::Caller;
-use rialto_types::report::VirtualIps;
+use rialto_types::report::{ReportedExport, VirtualIps};
 use rialto_types::service::{AppProtocol, ServicePort};
 
 pub mod address;
@@ -49,6 +49,8 @@ pub struct Service {
     pub ports: Vec<Port>,
     pub labels: BTreeMap<String, String>,
     pub exported: bool,
+    /// What the object by which it is exported says, where the registry has such objects.
+    pub export: Option<ReportedExport>,
     pub headless: bool,
     pub endpoints: Vec<Endpoint>,
     /// How its endpoints are checked; `None` leaves their health Unknown.

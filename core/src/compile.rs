@@ -57,8 +57,8 @@ fn definitions(state: &State, problems: &mut Vec<Problem>) -> BTreeMap<ServiceNa
     let exported: BTreeMap<ServiceName, Definition> =
         all.filter(|(_, definition)| !definition.clusters.is_empty()).collect();
     for (name, definition) in &exported {
-        for conflict in &definition.conflicts {
-            let problem = Problem::new(Code::DefinitionConflict, conflict.clone());
+        for conflict in definition.conflict_texts() {
+            let problem = Problem::new(Code::DefinitionConflict, conflict);
             let hint = "make the clusters agree; until then the older export counts";
             problems.push(problem.with_subject(format!("Service {name}")).with_hint(hint));
         }

@@ -22,6 +22,7 @@ use crate::kubernetes::examine::Examiner;
 use crate::kubernetes::identity::Keeper;
 use crate::kubernetes::import::{Imports, Writer};
 use crate::kubernetes::lease::Election;
+use crate::kubernetes::mcs::{self, Exports};
 use crate::kubernetes::review::Reviewer;
 
 /// What an agent has that runs in a Kubernetes cluster.
@@ -35,6 +36,9 @@ pub(super) struct InCluster {
     secret: String,
     probe: Option<String>,
     keeper: Keeper,
+    cluster_role: Option<String>,
+    /// The cluster's ServiceExports, as the provider sees them.
+    pub(super) exports: watch::Sender<Arc<Exports>>,
     pub(super) reviewer: Reviewer,
 }
 
@@ -49,6 +53,8 @@ impl InCluster {
             lease: settings.lease.clone(),
             secret: settings.identity_secret.clone(),
             probe: settings.gateway_probe.clone(),
+            cluster_role: settings.cluster_role.clone(),
+            exports: watch::Sender::default(),
             keeper: Keeper::new(api.clone(), &namespace, &settings.identity_secret),
             reviewer: Reviewer {
                 api: api.clone(),
@@ -114,10 +120,18 @@ impl InCluster {
             namespace: self.namespace.clone(),
             selector: self.selector.clone(),
             lease: self.lease.clone(),
+            snapshot: followed.clone(),
+            virtual_ips: virtual_ips.clone(),
+        };
+        tasks.spawn(writer.run().map(|()| "the writer of derived Services"));
+        let writer = mcs::Writer {
+            api: self.api.clone(),
+            owner: self.cluster_role.clone(),
             snapshot: followed,
             virtual_ips,
+            exports: self.exports.subscribe(),
         };
-        tasks.spawn(writer.run().map(|()| "the writer of imports"));
+        tasks.spawn(writer.run().map(|()| "the writer of ServiceImports"));
         let folder = config.data_folder.join("snapshot");
         let subscription = subscribe::Config { bridges: bridges.clone(), folder };
         let imports = Arc::new(Imports { snapshot });

@@ -116,6 +116,11 @@ impl Error {
             || status == Some(StatusCode::UNAUTHORIZED.as_u16())
     }
 
+    /// Whether it is about the one object that was asked for, so that others may fare better.
+    pub fn is_about_object(&self) -> bool {
+        self.is_absent() || self.is_conflict() || self.is_invalid() || self.is_forbidden()
+    }
+
     /// How long the server wants to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Refused { retry_after, .. } = self { *retry_after } else { None }

@@ -28,11 +28,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::api::{Api, Body, Error, Session};
+use super::mcs::MANAGER;
 
 /// The label of the Services that are ours to make and to delete.
 pub const IMPORT: &str = "rialto.dev/import";
-
-const MANAGER: &str = "rialto-agent";
 
 /// Who owns what we write: it goes when this goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

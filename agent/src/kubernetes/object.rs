@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::Deserialize;
+use rialto_types::import::IpFamily;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// A kind that is listed and watched.
 pub trait Watched: DeserializeOwned + Send + 'static {
@@ -88,7 +89,50 @@ pub struct Namespace {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ServiceExport {
-    pub metadata: Metadata,
+    pub metadata: ExportMetadata,
+    #[serde(default)]
+    pub spec: ExportSpec,
+    #[serde(default)]
+    pub status: ExportStatus,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExportMetadata {
+    pub name: Box<str>,
+    pub namespace: Box<str>,
+    pub resource_version: Box<str>,
+    pub generation: i64,
+    pub creation_timestamp: Box<str>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExportSpec {
+    pub exported_labels: BTreeMap<String, String>,
+    pub exported_annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ExportStatus {
+    pub conditions: Vec<Condition>,
+}
+
+/// One aspect of an object's state (`metav1.Condition`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    #[serde(default)]
+    pub observed_generation: i64,
+    pub last_transition_time: String,
+    pub reason: String,
+    #[serde(default)]
+    pub message: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -121,6 +165,25 @@ pub struct ServiceSpec {
     #[serde(rename = "clusterIPs")]
     pub cluster_ips: Vec<Box<str>>,
     pub ports: Vec<ServicePort>,
+    pub ip_families: Vec<IpFamily>,
+    /// `ClientIP` or `None`.
+    pub session_affinity: Box<str>,
+    pub session_affinity_config: Option<SessionAffinityConfig>,
+    pub internal_traffic_policy: Option<Box<str>>,
+    pub traffic_distribution: Option<Box<str>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SessionAffinityConfig {
+    #[serde(rename = "clientIP")]
+    pub client_ip: Option<ClientIpConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientIpConfig {
+    pub timeout_seconds: Option<u32>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -11,14 +11,17 @@
 //! What is known stays in service while the API server is gone.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use rialto_types::limits;
 use tokio::sync::mpsc;
+use tokio::sync::watch::Sender;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Mode;
 use crate::kubernetes::api::Api;
+use crate::kubernetes::mcs::Exports;
 use crate::provider::{Event, Provider};
 
 mod registry;
@@ -34,6 +37,8 @@ pub struct Kubernetes {
     namespace: String,
     mode: Mode,
     store: Store,
+    /// Where the cluster's exports are told, for their status.
+    exports: Sender<Arc<Exports>>,
     updates: mpsc::Receiver<Update>,
     /// When what changed is told.
     due: Option<Instant>,
@@ -43,7 +48,7 @@ pub struct Kubernetes {
 
 impl Kubernetes {
     /// Starts to watch; `namespace` is where our own parts run.
-    pub fn new(api: &Api, namespace: String, mode: Mode) -> Self {
+    pub fn new(api: &Api, namespace: String, mode: Mode, exports: Sender<Arc<Exports>>) -> Self {
         let (sender, updates) = mpsc::channel(limits::KUBERNETES_UPDATES_MAX);
         let mut following = JoinSet::new();
         let mut start = |task| following.spawn(task);
@@ -52,7 +57,19 @@ impl Kubernetes {
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Slices)));
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Pods)));
         start(boxed(watch::follow(api.clone(), sender, Update::Exports)));
-        Self { namespace, mode, store: Store::default(), updates, due: None, _following: following }
+        let store = Store::default();
+        Self { namespace, mode, store, exports, updates, due: None, _following: following }
+    }
+
+    fn tell_exports(&self) {
+        let Some(exports) = self.store.exports() else { return };
+        self.exports.send_if_modified(|held| {
+            let differs = **held != exports;
+            if differs {
+                *held = Arc::new(exports);
+            }
+            differs
+        });
     }
 }
 
@@ -80,6 +97,7 @@ impl Provider for Kubernetes {
                 }
                 () = sleep_until(self.due.unwrap_or_else(Instant::now)), if self.due.is_some() => {
                     self.due = None;
+                    self.tell_exports();
                     match self.store.registry(&self.namespace, self.mode) {
                         // Not every kind was listed yet.
                         None => {}

@@ -5,6 +5,7 @@
 //! - [`owner`]: who may change one
 //! - [`cluster`], [`service`], [`route`], [`policy`]: specs and status, by subject
 //! - [`api`]: what REST answers besides resources
+//! - [`import`]: what the Multi-Cluster Services API says of a service
 //! - [`report`]: what a cluster says upward
 //! - [`finding`]: what an agent found out about its cluster, for people
 //! - [`snapshot`], [`local`]: what a gateway or DNS proxy gets from the bridge and from its agent
@@ -24,6 +25,7 @@ pub mod duration;
 pub mod error;
 pub mod finding;
 pub mod id;
+pub mod import;
 pub mod limits;
 pub mod local;
 pub mod object;

@@ -331,6 +331,12 @@ pub const KUBERNETES_WAIT_MAX: Duration = Duration::from_secs(60);
 pub const KUBERNETES_ABSENT_LOOK: Duration = Duration::from_secs(30);
 /// What we wrote into the cluster is looked at this often, besides at each change.
 pub const KUBERNETES_REWRITE: Duration = Duration::from_secs(30);
+/// Seconds that a client stays with an endpoint where a Service does not say (Kubernetes: 3 hours).
+pub const KUBERNETES_AFFINITY_S_DEFAULT: u32 = 10_800;
+/// Characters of a condition's message, as Kubernetes has them.
+pub const KUBERNETES_MESSAGE_CHARS_MAX: usize = 32_768;
+/// Endpoints of one EndpointSlice, as Kubernetes' own controller.
+pub const SLICE_ENDPOINTS_MAX: usize = 100;
 /// Changes wait this long for others, so that a rollout is folded in some tens of steps.
 pub const KUBERNETES_SETTLE: Duration = Duration::from_millis(20);
 /// Changes of all kinds that wait for the store.

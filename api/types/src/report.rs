@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::GatewayAddress;
-use crate::id::{ClusterName, Namespace, ServiceName};
+use crate::id::{ClusterName, Namespace, ServiceName, Timestamp};
+use crate::import::Traits;
 use crate::service::ServicePort;
 use crate::snapshot::HeadlessEndpoint;
 
@@ -53,6 +54,18 @@ pub struct ReportedService {
     /// The ready endpoints of a headless service; `None` for others.
     #[serde(default)]
     pub headless: Option<Vec<HeadlessEndpoint>>,
+    /// What a registry with an object for the export says besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<ReportedExport>,
+}
+
+/// An export that is an object of the cluster's own registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportedExport {
+    /// When it was made: the oldest export of a service wins.
+    pub since: Timestamp,
+    pub traits: Traits,
 }
 
 /// How many endpoints of a service port are fit to serve, in one cluster.

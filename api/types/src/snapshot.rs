@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::GatewayAddress;
 use crate::duration;
 use crate::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName, TrustDomain};
+use crate::import::{Conflict, Port, Traits};
 use crate::policy::{AccessOperation, Action, IdentityPattern};
 use crate::route::HttpMatch;
 use crate::service::ServicePort;
@@ -31,6 +32,8 @@ pub enum Entry {
     Route(RouteEntry),
     /// `access/NAMESPACE/NAME`, by service
     Access(AccessEntry),
+    /// `import/NAMESPACE/NAME`, by service
+    Import(ImportEntry),
 }
 
 /// A peer cluster (or the own one): how to reach it and whom to believe.
@@ -74,6 +77,20 @@ pub struct ServiceEntry {
     /// The named endpoints of a headless service; `None` for others.
     pub headless: Option<Vec<HeadlessEndpoint>>,
     pub failover: FailoverEntry,
+}
+
+/// What the agent of a Kubernetes cluster writes into it of a service that is exported somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImportEntry {
+    pub service: ServiceName,
+    pub headless: bool,
+    /// As all exports together say.
+    pub traits: Traits,
+    /// The clusters that export it, each with the ports that it serves.
+    pub clusters: BTreeMap<ClusterName, Vec<Port>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
 }
 
 /// An endpoint that DNS answers by name (headless services only).
@@ -172,6 +189,7 @@ impl Entry {
             Entry::Service(entry) => Self::name_of(&entry.name),
             Entry::Route(entry) => format!("route/{}", entry.service),
             Entry::Access(entry) => format!("access/{}", entry.service),
+            Entry::Import(entry) => format!("import/{}", entry.service),
         }
     }
 
@@ -190,6 +208,7 @@ pub struct Snapshot {
     pub services: BTreeMap<ServiceName, ServiceEntry>,
     pub routes: BTreeMap<ServiceName, RouteEntry>,
     pub access: BTreeMap<ServiceName, Access>,
+    pub imports: BTreeMap<ServiceName, ImportEntry>,
 }
 
 /// What is known of a service's policies.
@@ -225,6 +244,9 @@ impl Snapshot {
             Entry::Access(entry) => {
                 self.access.insert(entry.service.clone(), Access::Policies(entry));
             }
+            Entry::Import(entry) => {
+                self.imports.insert(entry.service.clone(), entry);
+            }
         }
     }
 
@@ -238,6 +260,7 @@ impl Snapshot {
             Access::Policies(entry) => Some(Entry::Access(entry.clone())),
             Access::Unreadable => None,
         });
-        clusters.chain(names).chain(services).chain(routes).chain(access).collect()
+        let imports = self.imports.values().cloned().map(Entry::Import);
+        clusters.chain(names).chain(services).chain(routes).chain(access).chain(imports).collect()
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, Revision, ServiceName};
-use rialto_types::snapshot::{Entry, FailoverEntry, NamesEntry, ServiceEntry};
+use rialto_types::snapshot::{Entry, FailoverEntry, ImportEntry, NamesEntry, ServiceEntry};
 
 use super::{
     access, check_references, cluster_entries, default_failover, definitions, failover, routes,
@@ -32,6 +32,7 @@ pub struct Common {
     services: BTreeMap<ServiceName, Arc<Service>>,
     routes: BTreeMap<ServiceName, Named>,
     access: BTreeMap<ServiceName, Named>,
+    imports: BTreeMap<ServiceName, Named>,
     problems: Vec<Problem>,
 }
 
@@ -84,6 +85,9 @@ impl Common {
         let routes = routes.map(|entry| (entry.service.clone(), Entry::Route(entry)));
         let access = access::compile(state).into_iter();
         let access = access.map(|entry| (entry.service.clone(), Entry::Access(entry)));
+        let imports = definitions.iter();
+        let imports = imports.map(|(name, it)| (name.clone(), Entry::Import(import(name, it))));
+        let imports = named(imports, &before.imports);
         let services = definitions.into_iter().map(|(name, definition)| {
             let held = before.services.get(&name);
             let failover = failover.remove(&name).unwrap_or_else(default_failover);
@@ -100,6 +104,7 @@ impl Common {
             services: services.collect(),
             routes: named(routes, &before.routes),
             access: named(access, &before.access),
+            imports,
             problems,
         }
     }
@@ -149,6 +154,11 @@ impl Common {
                 .iter()
                 .filter(|(service, _)| self.services.contains_key(*service) && is_visible(service));
             sources.extend(seen.map(|(_, named)| entry(named)));
+        }
+        // Only of clusters whose agents write them.
+        if state.has_own_virtual_ips(cluster) {
+            let visible = self.imports.iter().filter(|(service, _)| is_visible(service));
+            sources.extend(visible.map(|(_, named)| entry(named)));
         }
         sources
     }
@@ -223,6 +233,16 @@ fn service_entry(service: &Service, addresses: &Addresses) -> ServiceEntry {
         gateway_ports: addresses.gateway_ports.clone(),
         headless: definition.headless.then(|| definition.endpoints.clone()),
         failover: failover.clone(),
+    }
+}
+
+fn import(name: &ServiceName, definition: &Definition) -> ImportEntry {
+    ImportEntry {
+        service: name.clone(),
+        headless: definition.headless,
+        traits: definition.traits.clone(),
+        clusters: definition.exporters.clone(),
+        conflicts: definition.conflicts.clone(),
     }
 }
 

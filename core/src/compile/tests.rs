@@ -28,7 +28,11 @@ fn compiled(state: &State) -> Vec<(Vec<Entry>, Vec<Problem>)> {
                 .for_each(|ip| *ip = std::net::Ipv4Addr::UNSPECIFIED.into());
             Entry::Service(service)
         }
-        entry @ (Entry::Cluster(_) | Entry::Names(_) | Entry::Route(_) | Entry::Access(_)) => entry,
+        entry @ (Entry::Cluster(_)
+        | Entry::Names(_)
+        | Entry::Route(_)
+        | Entry::Access(_)
+        | Entry::Import(_)) => entry,
     };
     let of_cluster = |cluster: crate::state::ClusterView<'_>| {
         let (entries, problems) = compile(state, cluster.name);

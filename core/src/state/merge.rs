@@ -1,18 +1,21 @@
 //! One definition of a service out of what several clusters say (KEP-1645, "constraints and
 //! conflict resolution").
 //!
-//! The oldest export wins: its type is the service's, and a port that contradicts an older one is
-//! not served by the cluster that states it. Ports that do not contradict are united. Exports of
-//! one age rank by cluster name, so that the order of arguments never matters.
+//! The oldest export wins: its type and traits are the service's, and a port that contradicts an
+//! older one is not served by the cluster that states it. Ports that do not contradict are united.
+//! Exports of one age rank by cluster name, so that the order of arguments never matters.
 
 use std::collections::BTreeMap;
 
 use rialto_types::id::{ClusterName, Timestamp};
+use rialto_types::import::{Conflict, Port, Reason, Traits};
 use rialto_types::limits;
 use rialto_types::owner::Owner;
 use rialto_types::report::ReportedService;
 use rialto_types::service::ServicePort;
 use rialto_types::snapshot::HeadlessEndpoint;
+
+mod traits;
 
 /// One cluster exports a service.
 #[derive(Debug, Clone)]
@@ -26,13 +29,23 @@ pub(crate) struct Export<'a> {
 /// What all exporting clusters together say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Definition {
-    /// By port number.
+    /// Those that gateways carry, by port number.
     pub(crate) ports: Vec<ServicePort>,
     pub(crate) headless: bool,
     /// The clusters that serve it, each with the ports that it serves.
     pub(crate) clusters: BTreeMap<ClusterName, Vec<u16>>,
     pub(crate) endpoints: Vec<HeadlessEndpoint>,
-    pub(crate) conflicts: Vec<String>,
+    /// All ports, in the order of the exports, and what else an import has.
+    pub(crate) traits: Traits,
+    /// The clusters that export it, each with all ports that it serves.
+    pub(crate) exporters: BTreeMap<ClusterName, Vec<Port>>,
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+impl Definition {
+    pub(crate) fn conflict_texts(&self) -> Vec<String> {
+        self.conflicts.iter().map(|conflict| conflict.message.clone()).collect()
+    }
 }
 
 pub(crate) fn merge(mut exports: Vec<Export<'_>>) -> Definition {
@@ -41,41 +54,66 @@ pub(crate) fn merge(mut exports: Vec<Export<'_>>) -> Definition {
     let mut merged = Definition::default();
     let Some(oldest) = exports.first().cloned() else { return merged };
     merged.headless = oldest.service.headless.is_some();
-    let mut accepted: Vec<(ServicePort, &ClusterName)> = Vec::new();
+    merged.traits = traits::merge(&exports, merged.headless, &mut merged.conflicts);
+    let mut accepted: Vec<(Port, &ClusterName)> = Vec::new();
     for export in &exports {
         let cluster = export.cluster;
         if export.service.headless.is_some() != merged.headless {
-            merged.conflicts.push(type_conflict(export, &oldest));
+            let message = type_conflict(export, &oldest);
+            merged.conflicts.push(Conflict { reason: Reason::TypeConflict, message });
         }
+        let served = merged.exporters.entry(cluster.clone()).or_default();
         if merged.headless && export.service.headless.is_none() {
             continue;
         }
-        let mut served = Vec::new();
-        for port in &export.service.ports {
-            match contradiction(&accepted, port) {
-                Verdict::Same => served.push(port.port.get()),
+        for port in ports(export.service) {
+            match contradiction(&accepted, &port) {
+                Verdict::Same => served.push(port),
                 Verdict::New => {
                     accepted.push((port.clone(), cluster));
-                    served.push(port.port.get());
+                    served.push(port);
                 }
-                Verdict::Against(reason) => {
-                    let name = describe(port);
-                    merged.conflicts.push(format!(
-                        "cluster {cluster}: port {name} {reason}; {cluster} gets no traffic on it"
-                    ));
+                Verdict::Against(why) => {
+                    let name = describe(&port);
+                    let message = format!(
+                        "cluster {cluster}: port {name} {why}; {cluster} gets no traffic on it"
+                    );
+                    merged.conflicts.push(Conflict { reason: Reason::PortConflict, message });
                 }
             }
         }
-        served.sort_unstable();
-        served.dedup();
-        merged.clusters.insert(cluster.clone(), served);
+        let carried = carried(export.service, served);
+        for port in &carried {
+            if !merged.ports.iter().any(|held| held.port == port.port) {
+                merged.ports.push((*port).clone());
+            }
+        }
+        let mut numbers: Vec<u16> = carried.iter().map(|port| port.port.get()).collect();
+        numbers.sort_unstable();
+        merged.clusters.insert(cluster.clone(), numbers);
         merged.endpoints.extend(export.service.headless.iter().flatten().cloned());
     }
-    merged.ports = accepted.into_iter().map(|(port, _)| port).collect();
+    merged.traits.ports = accepted.into_iter().map(|(port, _)| port).collect();
     merged.ports.sort_by_key(|port| port.port);
     merged.endpoints.sort();
     merged.endpoints.dedup();
     merged
+}
+
+/// All ports that an export states.
+fn ports(service: &ReportedService) -> Vec<Port> {
+    match &service.export {
+        Some(export) => export.traits.ports.clone(),
+        None => service.ports.iter().map(Port::from).collect(),
+    }
+}
+
+/// Of what gateways carry of a service, that which is served.
+fn carried<'a>(service: &'a ReportedService, served: &[Port]) -> Vec<&'a ServicePort> {
+    let is_served = |carried: &&ServicePort| {
+        served.iter().any(|port| port.is_carried() && port.port == carried.port)
+    };
+    service.ports.iter().filter(is_served).collect()
 }
 
 enum Verdict {
@@ -84,14 +122,19 @@ enum Verdict {
     Against(String),
 }
 
-fn contradiction(accepted: &[(ServicePort, &ClusterName)], port: &ServicePort) -> Verdict {
+fn contradiction(accepted: &[(Port, &ClusterName)], port: &Port) -> Verdict {
     let by_name = accepted.iter().find(|(held, _)| port.name.is_some() && held.name == port.name);
-    let by_number = accepted.iter().find(|(held, _)| held.port == port.port);
     if let Some((held, owner)) = by_name
-        && held.port != port.port
+        && (held.port, held.protocol) != (port.port, port.protocol)
     {
-        return Verdict::Against(format!("is {} in {owner}, whose export is older", held.port));
+        let is = match held.protocol == port.protocol {
+            true => held.port.to_string(),
+            false => describe(held),
+        };
+        return Verdict::Against(format!("is {is} in {owner}, whose export is older"));
     }
+    let by_number =
+        accepted.iter().find(|(held, _)| (held.port, held.protocol) == (port.port, port.protocol));
     let Some((held, owner)) = by_number else {
         if accepted.len() >= limits::PORTS_PER_SERVICE_MAX {
             let max = limits::PORTS_PER_SERVICE_MAX;
@@ -109,8 +152,13 @@ fn contradiction(accepted: &[(ServicePort, &ClusterName)], port: &ServicePort) -
 }
 
 /// `NAME:PROTOCOL:NUMBER`, without the name where there is none.
-fn describe(port: &ServicePort) -> String {
-    let protocol = port.app_protocol.as_str();
+fn describe(port: &Port) -> String {
+    let lower = port.protocol.as_str().to_lowercase();
+    let protocol = match &port.app_protocol {
+        Some(app) if port.is_carried() => app.clone(),
+        Some(app) => format!("{lower}:{app}"),
+        None => lower,
+    };
     match &port.name {
         Some(name) => format!("{name}:{protocol}:{}", port.port),
         None => format!("{protocol}:{}", port.port),

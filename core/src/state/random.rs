@@ -69,7 +69,13 @@ fn reported() -> impl Strategy<Value = BTreeMap<ServiceName, ReportedService>> {
         let services = services.into_iter().map(|(name, port, exported, headless)| {
             let headless = (headless == 0).then(Vec::new);
             let ports = vec![session::port(PORTS[port])];
-            let reported = ReportedService { ports, labels: BTreeMap::new(), exported, headless };
+            let reported = ReportedService {
+                ports,
+                labels: BTreeMap::new(),
+                exported,
+                headless,
+                export: None,
+            };
             (service_name(NAMES[name]), reported)
         });
         services.collect()

@@ -79,7 +79,8 @@ impl State {
             // Endpoints of headless services come and go all the time; that is not worth history.
             effect.audited |= held.is_none_or(|held| !is_same_definition(&held.service, &said));
             let since = held.and_then(|held| held.exported_since);
-            let exported_since = said.exported.then(|| since.unwrap_or(at.now));
+            let stated = said.export.as_ref().map(|export| export.since);
+            let exported_since = said.exported.then(|| stated.or(since).unwrap_or(at.now));
             record.services.insert(service.clone(), Held { service: said, exported_since });
             self.holders.entry(service.clone()).or_default().insert(cluster.clone());
             upserted.push(service);
@@ -106,6 +107,7 @@ fn is_same_definition(held: &ReportedService, said: &ReportedService) -> bool {
     held.ports == said.ports
         && held.labels == said.labels
         && held.exported == said.exported
+        && held.export == said.export
         && held.headless.is_some() == said.headless.is_some()
 }
 
@@ -184,6 +186,15 @@ fn check(cluster: &ClusterName, record: &Record, stated: &Stated) -> Result<(), 
         quota(&format!("ports of service {name}"), ports, limits::PORTS_PER_SERVICE_MAX)?;
         let labels = service.labels.iter().map(|(key, value)| key.len() + value.len()).sum();
         quota(&format!("bytes of labels of service {name}"), labels, limits::METADATA_BYTES_MAX)?;
+        if let Some(export) = &service.export {
+            let traits = &export.traits;
+            let ports = traits.ports.len();
+            quota(&format!("ports of service {name}"), ports, limits::PORTS_PER_SERVICE_MAX)?;
+            let texts = traits.labels.iter().chain(&traits.annotations);
+            let bytes = texts.map(|(key, value)| key.len() + value.len()).sum();
+            let what = format!("bytes of exported labels and annotations of service {name}");
+            quota(&what, bytes, limits::METADATA_BYTES_MAX)?;
+        }
         let endpoints = service.headless.as_ref().map_or(0, Vec::len);
         let what = format!("endpoints of headless service {name}");
         quota(&what, endpoints, limits::HEADLESS_ENDPOINTS_MAX)?;

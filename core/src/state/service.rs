@@ -25,7 +25,7 @@ impl State {
             (cluster.clone(), ServiceInCluster { exported, exported_by, endpoints: Vec::new() })
         });
         let clusters = clusters.collect();
-        let mut conflicts = definition.conflicts;
+        let mut conflicts = definition.conflict_texts();
         let mut virtual_ips = BTreeMap::new();
         for cluster in self.vips.keys() {
             if self.is_starved(service, cluster) {
@@ -70,6 +70,11 @@ impl State {
     ) -> BTreeMap<u16, u16> {
         let table = self.gateway_ports.get(cluster);
         table.map(|table| table.gateway_ports(service)).unwrap_or_default()
+    }
+
+    /// Whether a cluster's platform gives the virtual IPs: its agent writes imports into it.
+    pub(crate) fn has_own_virtual_ips(&self, cluster: &ClusterName) -> bool {
+        self.reported_vips(cluster).is_some()
     }
 
     /// The virtual IPs that a cluster's platform gave, if it does.

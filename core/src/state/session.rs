@@ -7,8 +7,9 @@ use rialto_types::cluster::{GatewayAddress, JoinTokenSpec};
 use rialto_types::duration;
 use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Namespace, ResourceName, ServiceName, Timestamp};
+use rialto_types::import::{Port, Traits};
 use rialto_types::object::{Document, Key, Kind};
-use rialto_types::report::{ReportChange, ReportedService};
+use rialto_types::report::{ReportChange, ReportedExport, ReportedService};
 use rialto_types::service::{AppProtocol, ServicePort, ServiceStatus};
 use rialto_types::snapshot::HeadlessEndpoint;
 use serde_json::Value;
@@ -317,7 +318,12 @@ fn report_of(words: &[&str]) -> ReportChange {
     report
 }
 
+/// `[NAME:]PROTOCOL:NUMBER... [exported] [headless [HOST=]ADDRESS...] [object TRAIT...]`
 fn reported(cluster: &ClusterName, words: &[&str]) -> ReportedService {
+    let (words, object) = match words.iter().position(|word| *word == "object") {
+        Some(at) => (&words[..at], Some(&words[at + 1..])),
+        None => (words, None),
+    };
     let (ports, endpoints) = match words.iter().position(|word| *word == "headless") {
         Some(at) => (&words[..at], Some(&words[at + 1..])),
         None => (words, None),
@@ -330,12 +336,65 @@ fn reported(cluster: &ClusterName, words: &[&str]) -> ReportedService {
         let address = address.parse().expect("an address");
         HeadlessEndpoint { cluster: cluster.clone(), hostname, address }
     };
+    let exported = ports.contains(&"exported");
+    let ports: Vec<ServicePort> =
+        ports.iter().filter(|word| **word != "exported").map(|word| port(word)).collect();
     ReportedService {
-        ports: ports.iter().filter(|word| **word != "exported").map(|word| port(word)).collect(),
+        export: object.map(|traits| object_of(&ports, traits)),
+        ports,
         labels: BTreeMap::new(),
-        exported: ports.contains(&"exported"),
+        exported,
         headless: endpoints.map(|endpoints| endpoints.iter().map(endpoint).collect()),
     }
+}
+
+/// The export's object: `since=SECONDS`, `port=[NAME:]PROTOCOL:NUMBER[:APP]` of what gateways do
+/// not carry, `affinity=SECONDS`, `family=IPv4`, `label=KEY:VALUE`, `annotation=KEY:VALUE`,
+/// `policy=TEXT`, `distribution=TEXT`.
+fn object_of(ports: &[ServicePort], words: &[&str]) -> ReportedExport {
+    let mut since = Timestamp::default();
+    let mut traits = Traits { ports: ports.iter().map(Port::from).collect(), ..Traits::default() };
+    for word in words {
+        let (name, value) = word.split_once('=').expect("NAME=VALUE");
+        let pair = || value.split_once(':').map(|(key, value)| (key.into(), value.into()));
+        let pair = || -> (String, String) { pair().expect("KEY:VALUE") };
+        match name {
+            "since" => since = Timestamp::from_unix_ms(1_000 * number(value)),
+            "port" => traits.ports.push(stated_port(value)),
+            "affinity" => traits.client_affinity_s = value.parse().ok(),
+            "family" => traits.ip_families.push(word_of(value)),
+            "label" => traits.labels.extend([pair()]),
+            "annotation" => traits.annotations.extend([pair()]),
+            "policy" => traits.internal_traffic_policy = Some(value.into()),
+            "distribution" => traits.traffic_distribution = Some(value.into()),
+            other => panic!("`{other}` is no trait"),
+        }
+    }
+    ReportedExport { since, traits }
+}
+
+fn stated_port(text: &str) -> Port {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (name, protocol, number, app) = match parts[..] {
+        [name, protocol, number] => (name, protocol, number, None),
+        [name, protocol, number, app] => (name, protocol, number, Some(app.to_owned())),
+        _ => panic!("`{text}` is not NAME:PROTOCOL:NUMBER[:APP]"),
+    };
+    Port {
+        name: Some(name.parse().expect("a port name")),
+        protocol: word_of(protocol),
+        port: number.parse().expect("a port"),
+        app_protocol: app,
+    }
+}
+
+/// A word of the vocabulary, such as `UDP`.
+fn word_of<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    serde_json::from_value(text.into()).expect("a word of the vocabulary")
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
 }
 
 /// `[NAME:]PROTOCOL:NUMBER`

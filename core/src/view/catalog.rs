@@ -74,8 +74,8 @@ impl Catalog {
             let service = Service {
                 workspace: workspaces.get(&name.namespace).cloned(),
                 clusters: holdings.collect(),
+                conflicts: definition.conflict_texts(),
                 ports: definition.ports,
-                conflicts: definition.conflicts,
             };
             (name.clone(), service)
         });

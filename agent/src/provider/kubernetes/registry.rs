@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use rialto_types::id::{InstanceId, Namespace as NamespaceName, ServiceName};
+use rialto_types::import;
 use rialto_types::limits;
 use rialto_types::local::Caller;
-use rialto_types::report::VirtualIps;
+use rialto_types::report::{ReportedExport, VirtualIps};
 use rialto_types::service::AppProtocol;
 
 use crate::config::Mode;
 use crate::kubernetes::import::IMPORT;
+use crate::kubernetes::mcs::{ExportState, Exports, Validity};
 use crate::kubernetes::object::{
     EndpointSlice, Namespace, ObjectKey, Pod, Service as Object, ServiceExport, ServicePort,
-    SliceEndpoint,
+    SessionAffinityConfig, SliceEndpoint,
 };
 use crate::provider::address::{self, Loopback};
 use crate::provider::{Endpoint, Fault, Port, Registry, Service};
@@ -51,8 +53,7 @@ pub(super) fn build(sources: &Sources<'_>) -> Result<Registry, Vec<Fault>> {
             continue;
         }
         let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
-        let exported = sources.exports.contains_key(key);
-        if let Some(service) = service(object, slices, exported) {
+        if let Some(service) = service(object, slices, sources.exports.get(key)) {
             registry.services.insert(name, service);
         }
     }
@@ -96,16 +97,43 @@ fn slices_by_service<'a>(sources: &Sources<'a>) -> HashMap<ObjectKey, Vec<&'a En
     slices
 }
 
-/// `None` for what cannot be a service of a federation: an ExternalName, or no TCP port.
-fn service(object: &Object, slices: &[&EndpointSlice], exported: bool) -> Option<Service> {
-    if &*object.spec.kind == "ExternalName" {
+/// The exports, for their status.
+pub(super) fn exports(
+    services: &HashMap<ObjectKey, Object>,
+    exports: &HashMap<ObjectKey, ServiceExport>,
+) -> Exports {
+    let state = |(key, export): (&ObjectKey, &ServiceExport)| {
+        let validity = match services.get(key) {
+            None => Validity::NoService,
+            Some(service) if is_external(service) => Validity::InvalidServiceType,
+            Some(_) => Validity::Valid,
+        };
+        let (generation, conditions) =
+            (export.metadata.generation, export.status.conditions.clone());
+        Some((service_name(key)?, ExportState { validity, generation, conditions }))
+    };
+    exports.iter().filter_map(state).collect()
+}
+
+fn is_external(object: &Object) -> bool {
+    &*object.spec.kind == "ExternalName"
+}
+
+/// `None` for what cannot be a service of a federation: an ExternalName, or no TCP port unless it
+/// is exported, because imports list all ports.
+fn service(
+    object: &Object,
+    slices: &[&EndpointSlice],
+    export: Option<&ServiceExport>,
+) -> Option<Service> {
+    if is_external(object) {
         return None;
     }
     let is_tcp = |port: &&ServicePort| matches!(&*port.protocol, "TCP" | "");
     let carried: Vec<&ServicePort> = object.spec.ports.iter().filter(is_tcp).collect();
     let carried = &carried[..carried.len().min(limits::PORTS_PER_SERVICE_MAX)];
     let ports: Vec<Port> = carried.iter().filter_map(|port| self::port(port)).collect();
-    if ports.is_empty() {
+    if ports.is_empty() && export.is_none() {
         return None;
     }
     let headless = &*object.spec.cluster_ip == "None";
@@ -114,8 +142,44 @@ fn service(object: &Object, slices: &[&EndpointSlice], exported: bool) -> Option
         endpoints.truncate(limits::HEADLESS_ENDPOINTS_MAX);
     }
     let labels = object.metadata.labels.clone();
+    let (exported, export) = (export.is_some(), export.map(|export| stated(object, export)));
     // Kubernetes' readiness is the check.
-    Some(Service { ports, labels, exported, headless, endpoints, check: None })
+    Some(Service { ports, labels, exported, export, headless, endpoints, check: None })
+}
+
+/// What the export and its Service state for imports.
+fn stated(object: &Object, export: &ServiceExport) -> ReportedExport {
+    let Object { spec, .. } = object;
+    let ports = spec.ports.iter().filter_map(stated_port).take(limits::PORTS_PER_SERVICE_MAX);
+    let timeout = |config: &SessionAffinityConfig| config.client_ip.as_ref()?.timeout_seconds;
+    let timeout_s = spec.session_affinity_config.as_ref().and_then(timeout);
+    let has_affinity = &*spec.session_affinity == "ClientIP";
+    let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+    ReportedExport {
+        since: export.metadata.creation_timestamp.parse().unwrap_or_default(),
+        traits: import::Traits {
+            ports: ports.collect(),
+            ip_families: spec.ip_families.clone(),
+            client_affinity_s: has_affinity
+                .then(|| timeout_s.unwrap_or(limits::KUBERNETES_AFFINITY_S_DEFAULT)),
+            internal_traffic_policy: text(&spec.internal_traffic_policy),
+            traffic_distribution: text(&spec.traffic_distribution),
+            labels: export.spec.exported_labels.clone(),
+            annotations: export.spec.exported_annotations.clone(),
+        },
+    }
+}
+
+fn stated_port(port: &ServicePort) -> Option<import::Port> {
+    let protocol = match &*port.protocol {
+        "TCP" | "" => import::Protocol::Tcp,
+        "UDP" => import::Protocol::Udp,
+        "SCTP" => import::Protocol::Sctp,
+        _ => return None,
+    };
+    let name = (!port.name.is_empty()).then(|| port.name.parse().ok()).flatten();
+    let app_protocol = (!port.app_protocol.is_empty()).then(|| port.app_protocol.to_string());
+    Some(import::Port { name, protocol, port: port.port.try_into().ok()?, app_protocol })
 }
 
 fn port(port: &ServicePort) -> Option<Port> {
@@ -135,13 +199,15 @@ fn endpoints(ports: &[&ServicePort], slices: &[&EndpointSlice], headless: bool) 
         let conditions = endpoint.conditions;
         conditions.terminating == Some(true) && conditions.serving == Some(true)
     };
-    let found = collect(ports, slices, ready);
-    if found.is_empty() && !headless { collect(ports, slices, serving) } else { found }
+    let found = collect(ports, slices, headless, ready);
+    let is_enough = headless || !found.is_empty();
+    if is_enough { found } else { collect(ports, slices, headless, serving) }
 }
 
 fn collect(
     ports: &[&ServicePort],
     slices: &[&EndpointSlice],
+    headless: bool,
     is_fit: impl Fn(&SliceEndpoint) -> bool,
 ) -> Vec<Endpoint> {
     // An endpoint may stand in several slices, each with some of its ports.
@@ -153,7 +219,9 @@ fn collect(
             // Kubernetes: the addresses of one endpoint are alike, the first is to be used.
             let address = endpoint.addresses.first().and_then(|text| text.parse().ok());
             let usable = address.filter(|it| address::check(*it, Loopback::Refused).is_ok());
-            let (Some(address), false) = (usable, targets.is_empty()) else { continue };
+            // Pods that are dialled themselves need no port that we carry.
+            let is_reached = headless || !targets.is_empty();
+            let (Some(address), true) = (usable, is_reached) else { continue };
             let key = (address, endpoint.hostname.as_deref());
             found.entry(key).or_default().extend(&targets);
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::registry::{self, Sources};
 use super::watch::Delta;
 use crate::config::Mode;
+use crate::kubernetes::mcs::Exports;
 use crate::kubernetes::object::{EndpointSlice, Namespace, ObjectKey, Pod, Service, ServiceExport};
 use crate::provider::{Fault, Registry};
 
@@ -77,6 +78,12 @@ impl Store {
             message: what.clone(),
         };
         self.troubles.iter().map(fault).collect()
+    }
+
+    /// The cluster's exports, once what they depend on was listed.
+    pub(super) fn exports(&self) -> Option<Exports> {
+        let (services, exports) = (self.services.as_ref()?, self.exports.as_ref()?);
+        Some(registry::exports(services, exports))
     }
 
     /// The registry, once every kind was listed: a part of it would withdraw the rest.

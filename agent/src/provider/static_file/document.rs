@@ -302,7 +302,7 @@ impl Reader<'_> {
             let message = format!("a headless service has at most {limit} endpoints");
             self.fault_of_file(format!("services[{at}].endpoints"), message);
         }
-        Service { ports, labels, exported, headless, endpoints, check }
+        Service { ports, labels, exported, export: None, headless, endpoints, check }
     }
 
     fn ports(&mut self, service: usize, items: Spanned<Vec<PortItem>>) -> Vec<Port> {

@@ -25,6 +25,7 @@ fn services() -> impl Strategy<Value = Vec<Stated>> {
             labels: BTreeMap::new(),
             exported: true,
             headless: headless.then(Vec::new),
+            export: None,
         });
     prop::collection::vec((0u64..3, service), 0..5).prop_map(|stated| {
         let name = |at| format!("c{at}").parse().expect("a cluster name");

@@ -11,6 +11,9 @@ registry:
     identitySecret: {{ .Release.Name }}-agent
     lease: {{ .Release.Name }}-agent
     gatewayProbe: {{ .Release.Name }}-gateway.{{ .Release.Namespace }}.svc:9903
+    {{- if eq .Values.mode "Control" }}
+    clusterRole: {{ .Release.Namespace }}-{{ .Release.Name }}-agent
+    {{- end }}
     accounts: {gateway: {{ .Release.Name }}-gateway, dns: {{ .Release.Name }}-dns}
 socket: /var/lib/rialto/agent.sock
 listen: 0.0.0.0:9905

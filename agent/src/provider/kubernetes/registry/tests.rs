@@ -92,6 +92,10 @@ fn tell(built: Result<Registry, Vec<Fault>>) -> String {
         let exported = if service.exported { " exported" } else { "" };
         let headless = if service.headless { " headless" } else { "" };
         writeln!(text, "service {name}{exported}{headless}{ports}").expect("a string grows");
+        if let Some(export) = &service.export {
+            let traits = serde_json::to_string(&export.traits).expect("traits are JSON");
+            writeln!(text, "  since {} {traits}", export.since).expect("a string grows");
+        }
         for endpoint in &service.endpoints {
             let hostname = endpoint.hostname.as_ref().map(|it| format!(" {it}"));
             let hostname = hostname.unwrap_or_default();

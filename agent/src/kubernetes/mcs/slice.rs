@@ -1,0 +1,126 @@
+//! EndpointSlices of imports, at least one per source cluster. Pure.
+//!
+//! Endpoints stay in their cluster: the slice of a service with a virtual IP has that address as
+//! its one endpoint, behind which the gateways choose. A headless service's has its pods' own.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use rialto_types::id::{ClusterName, ServiceName};
+use rialto_types::import::{IpFamily, Port};
+use rialto_types::limits;
+use rialto_types::snapshot::{HeadlessEndpoint, ImportEntry, ServiceEntry};
+use rialto_wire::digest::{hex, sha256};
+use serde_json::{Value, json};
+
+use super::MANAGER;
+use super::desired::{MANAGED_BY, Owner, sealed};
+
+/// Who keeps a slice, in Kubernetes' words.
+pub(super) const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+const SERVICE: &str = "multicluster.kubernetes.io/service-name";
+const CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Slice {
+    pub(super) service: ServiceName,
+    cluster: ClusterName,
+    pub(super) family: IpFamily,
+    pub(super) endpoints: Value,
+    pub(super) ports: Value,
+}
+
+/// By namespace and name.
+pub(super) fn of(
+    entry: &ImportEntry,
+    service: &ServiceEntry,
+    addresses: &[IpAddr],
+) -> BTreeMap<(String, String), Slice> {
+    let mut slices = BTreeMap::new();
+    for (cluster, served) in &entry.clusters {
+        for family in [IpFamily::V4, IpFamily::V6] {
+            let endpoints: Vec<Value> = match &service.headless {
+                Some(endpoints) => headless(endpoints, cluster, family),
+                None => virtual_ip(addresses, family),
+            };
+            let is_fit = |port: &&Port| entry.headless || port.is_carried();
+            let ports: Vec<Value> = served.iter().filter(is_fit).map(port).collect();
+            if ports.is_empty() && !entry.headless {
+                continue;
+            }
+            for (at, endpoints) in endpoints.chunks(limits::SLICE_ENDPOINTS_MAX).enumerate() {
+                let slice = Slice {
+                    service: entry.service.clone(),
+                    cluster: cluster.clone(),
+                    family,
+                    endpoints: json!(endpoints),
+                    ports: json!(ports),
+                };
+                let namespace = entry.service.namespace.to_string();
+                slices.insert((namespace, name(&slice, at)), slice);
+            }
+        }
+    }
+    slices
+}
+
+fn virtual_ip(addresses: &[IpAddr], family: IpFamily) -> Vec<Value> {
+    let of_family = addresses.iter().filter(|address| IpFamily::of(**address) == family);
+    // Whether somebody serves behind it is the gateways' to know.
+    of_family.take(1).map(|address| json!({"addresses": [address], "conditions": {}})).collect()
+}
+
+fn headless(endpoints: &[HeadlessEndpoint], cluster: &ClusterName, family: IpFamily) -> Vec<Value> {
+    let is_of = |endpoint: &&HeadlessEndpoint| {
+        endpoint.cluster == *cluster && IpFamily::of(endpoint.address) == family
+    };
+    let value = |endpoint: &HeadlessEndpoint| {
+        let mut value = json!({"addresses": [endpoint.address], "conditions": {"ready": true}});
+        if let Some(hostname) = &endpoint.hostname {
+            value["hostname"] = json!(hostname);
+        }
+        value
+    };
+    endpoints.iter().filter(is_of).map(value).collect()
+}
+
+fn port(port: &Port) -> Value {
+    let name = port.name.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut value = json!({"name": name, "port": port.port, "protocol": port.protocol});
+    if let Some(app) = &port.app_protocol {
+        value["appProtocol"] = json!(app);
+    }
+    value
+}
+
+/// Readable, and unique where two names are alike in what fits.
+fn name(slice: &Slice, at: usize) -> String {
+    let Slice { service, cluster, family, .. } = slice;
+    let key = format!("{service} {cluster} {} {at}", family.as_str());
+    let readable: String = service.name.as_str().chars().take(63).collect();
+    format!("{readable}-{cluster}-{}", &hex(&sha256(key.as_bytes()))[..8])
+}
+
+/// An EndpointSlice as it is applied; its import owns it. Without `kubernetes.io/service-name`, so
+/// that it belongs to no Service and no proxy of a node follows it.
+pub(super) fn manifest(name: &str, slice: &Slice, owner: &Owner) -> Value {
+    let object = json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": name,
+            "namespace": slice.service.namespace,
+            "labels": {
+                SERVICE: slice.service.name,
+                CLUSTER: slice.cluster,
+                SLICE_MANAGED_BY: MANAGER,
+                MANAGED_BY: MANAGER,
+            },
+            "annotations": {},
+        },
+        "addressType": slice.family,
+        "endpoints": slice.endpoints,
+        "ports": slice.ports,
+    });
+    sealed(object, Some(owner))
+}
