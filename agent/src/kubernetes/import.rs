@@ -62,7 +62,10 @@ fn wanted(snapshot: &Snapshot, selector: &BTreeMap<String, String>) -> BTreeMap<
         let port = |port: &rialto_types::service::ServicePort| {
             let number = port.port.get();
             let target = *entry.gateway_ports.get(&number)?;
-            Some((number, (port.name.as_ref().map(ToString::to_string), target)))
+            // Two clusters may each have one port without a name; a Service names all of several.
+            let made_up = || (entry.ports.len() > 1).then(|| format!("port-{number}"));
+            let name = port.name.as_ref().map(ToString::to_string).or_else(made_up);
+            Some((number, (name, target)))
         };
         let ports: BTreeMap<_, _> = entry.ports.iter().filter_map(port).collect();
         let derived = Derived { service: entry.name.clone(), selector: selector.clone(), ports };
@@ -274,22 +277,40 @@ impl Writer {
         let base = format!("/api/v1/namespaces/{}/services", self.namespace);
         let list: HeldList = session.get(&format!("{base}?labelSelector={IMPORT}")).await?;
         let held = list.items.iter().map(|it| (it.metadata.name.clone(), it.derived()));
+        // One that cannot be written keeps no other from it.
+        let mut failed = None;
         for step in plan(wanted, &held.collect(), known) {
-            match step {
-                Step::Delete { name } => {
-                    let path = format!("{base}/{name}");
-                    let options = json!({});
-                    let deleted: Result<Value, Error> =
-                        session.send(Method::DELETE, &path, Body::Object, &options).await;
-                    match deleted {
-                        Err(error) if !error.is_absent() => return Err(error),
-                        Ok(_) | Err(_) => tracing::info!(name, "import removed"),
-                    }
+            match self.take(&mut session, &base, step, &owner).await {
+                Err(error) if error.is_about_object() => {
+                    failed.get_or_insert(error);
                 }
-                Step::Apply { name, derived, addresses } => {
-                    self.apply(&mut session, &name, &derived, &addresses, &owner).await?;
-                    tracing::info!(service = %derived.service, name, "import written");
+                done => done?,
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn take(
+        &self,
+        session: &mut Session,
+        base: &str,
+        step: Step,
+        owner: &Owner,
+    ) -> Result<(), Error> {
+        match step {
+            Step::Delete { name } => {
+                let path = format!("{base}/{name}");
+                let options = json!({});
+                let deleted: Result<Value, Error> =
+                    session.send(Method::DELETE, &path, Body::Object, &options).await;
+                match deleted {
+                    Err(error) if !error.is_absent() => return Err(error),
+                    Ok(_) | Err(_) => tracing::info!(name, "derived Service removed"),
                 }
+            }
+            Step::Apply { name, derived, addresses } => {
+                self.apply(session, &name, &derived, &addresses, owner).await?;
+                tracing::info!(service = %derived.service, name, "derived Service written");
             }
         }
         Ok(())

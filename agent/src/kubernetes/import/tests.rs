@@ -57,6 +57,19 @@ fn each_import_with_a_gateway_port_gets_a_service_of_its_own() {
 }
 
 #[test]
+fn ports_without_a_name_get_one_where_there_are_several() {
+    let named = entry("books/details", &[(80, Some(20_000)), (81, Some(20_001))], false);
+    let Entry::Service(mut service) = named else { panic!("a service") };
+    for port in &mut service.ports {
+        port.name = None;
+    }
+    let wanted = wanted_of(vec![Entry::Service(service)]);
+    let derived = wanted.values().next().expect("one");
+    let names: Vec<Option<&str>> = derived.ports.values().map(|(it, _)| it.as_deref()).collect();
+    assert_eq!(names, [Some("port-80"), Some("port-81")]);
+}
+
+#[test]
 fn a_long_name_still_fits() {
     let long = format!("books/{}", "a".repeat(63));
     assert!(object_name(&service(&long)).len() <= 63);
