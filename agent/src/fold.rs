@@ -199,11 +199,7 @@ impl Fold {
         let mut named: Vec<HeadlessEndpoint> = endpoints
             .iter()
             .filter(|endpoint| endpoint.health != EndpointHealth::Unhealthy)
-            .map(|endpoint| HeadlessEndpoint {
-                cluster: self.table.cluster.clone(),
-                hostname: endpoint.hostname.clone(),
-                address: endpoint.address,
-            })
+            .map(|endpoint| HeadlessEndpoint::new(&self.table.cluster, endpoint))
             .collect();
         named.sort();
         named.dedup();

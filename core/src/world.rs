@@ -135,15 +135,20 @@ impl World {
         }));
     }
 
-    /// `headless NS/NAME CLUSTER ADDRESS [host=NAME]`
+    /// `headless NS/NAME CLUSTER ADDRESS [host=NAME] [ports=PORT=PORT,...]`
     fn headless(&mut self, words: &mut Words<'_>) {
         let service: ServiceName = parse(words.next());
         let cluster = parse(words.next());
         let address = parse(words.next());
         let hostname = words.option("host").map(parse);
+        let ports = words.list("ports").map(|pair| {
+            let (port, target) = pair.split_once('=').expect("PORT=PORT");
+            (parse(port), parse(target))
+        });
+        let ports = ports.collect();
         let entry = self.snapshot.services.get_mut(&service).expect("a service");
         let endpoints = entry.headless.as_mut().expect("a headless service");
-        endpoints.push(HeadlessEndpoint { cluster, hostname, address });
+        endpoints.push(HeadlessEndpoint { cluster, hostname, address, ports });
     }
 
     /// `endpoint NS/NAME ADDRESS PORT=PORT,... [healthy | unhealthy] [host=NAME]`

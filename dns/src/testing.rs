@@ -82,6 +82,7 @@ pub(crate) fn snapshot() -> Snapshot {
                     cluster: east.clone(),
                     hostname: Some(format!("db-{number}").parse().expect("a host name")),
                     address: [10, 0, 0, number].into(),
+                    ports: Default::default(),
                 })
                 .collect()
         }),

@@ -14,6 +14,7 @@ use crate::cluster::GatewayAddress;
 use crate::duration;
 use crate::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName, TrustDomain};
 use crate::import::{Conflict, Port, Traits};
+use crate::local::Endpoint;
 use crate::policy::{AccessOperation, Action, IdentityPattern};
 use crate::route::HttpMatch;
 use crate::service::ServicePort;
@@ -101,6 +102,27 @@ pub struct HeadlessEndpoint {
     /// The endpoint's own label, if it has one.
     pub hostname: Option<ResourceName>,
     pub address: IpAddr,
+    /// By service port, where it listens; a port that is not here is the endpoint's own too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ports: BTreeMap<u16, u16>,
+}
+
+impl HeadlessEndpoint {
+    /// As its own cluster's agent knows it.
+    pub fn new(cluster: &ClusterName, endpoint: &Endpoint) -> Self {
+        let moved = endpoint.ports.iter().filter(|(port, target)| port != target);
+        Self {
+            cluster: cluster.clone(),
+            hostname: endpoint.hostname.clone(),
+            address: endpoint.address,
+            ports: moved.map(|(port, target)| (*port, *target)).collect(),
+        }
+    }
+
+    /// Where a service port is reached on this endpoint.
+    pub fn target(&self, port: u16) -> u16 {
+        self.ports.get(&port).copied().unwrap_or(port)
+    }
 }
 
 /// In which order clusters serve.

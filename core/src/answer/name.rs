@@ -127,11 +127,7 @@ fn with_own<'a>(
     let is_own = |cluster: &ClusterName| *cluster == table.cluster;
     let others = exported.iter().filter(|endpoint| !is_own(&endpoint.cluster)).cloned();
     let ready = endpoints.iter().filter(|endpoint| endpoint.health != EndpointHealth::Unhealthy);
-    let own = ready.map(|endpoint| HeadlessEndpoint {
-        cluster: table.cluster.clone(),
-        hostname: endpoint.hostname.clone(),
-        address: endpoint.address,
-    });
+    let own = ready.map(|endpoint| HeadlessEndpoint::new(&table.cluster, endpoint));
     Cow::Owned(own.chain(others).collect())
 }
 

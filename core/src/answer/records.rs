@@ -31,7 +31,8 @@ pub(super) fn of_service(service: &Service<'_>, kind: Kind, owner: &str, draw: u
     }
 }
 
-/// SRV records of some ports; ports of one number are one record.
+/// SRV records of some ports; ports of one number are one record. Who asks a headless service dials
+/// an endpoint itself, so that its records have the endpoint's own ports.
 pub(super) fn services(
     service: &Service<'_>,
     ports: &[ServicePort],
@@ -48,7 +49,8 @@ pub(super) fn services(
     for endpoint in rotated(endpoints, draw) {
         let target = target(service, endpoint);
         let numbers = ports_of(service, endpoint, ports);
-        let of_endpoint = distinct(numbers.map(|port| srv(owner, port, &target)).collect());
+        let records_of = numbers.map(|port| srv(owner, endpoint.target(port), &target));
+        let of_endpoint = distinct(records_of.collect());
         if records.len() + of_endpoint.len() > limits::DNS_RECORDS_MAX {
             break;
         }

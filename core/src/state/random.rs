@@ -166,7 +166,12 @@ pub(crate) fn run(session: &mut Session, step: &Step) -> Applied {
             for headless in services.values_mut().filter_map(|s| s.headless.as_mut()) {
                 let address = "10.0.0.1".parse().expect("an address");
                 let cluster = cluster.clone();
-                headless.push(HeadlessEndpoint { cluster, hostname: None, address });
+                headless.push(HeadlessEndpoint {
+                    cluster,
+                    hostname: None,
+                    address,
+                    ports: BTreeMap::new(),
+                });
             }
             let revision = session.state.applied_index();
             Action::ApplyReport(Box::new(report(cluster, None, revision, services)))

@@ -334,7 +334,7 @@ fn reported(cluster: &ClusterName, words: &[&str]) -> ReportedService {
             None => (None, *word),
         };
         let address = address.parse().expect("an address");
-        HeadlessEndpoint { cluster: cluster.clone(), hostname, address }
+        HeadlessEndpoint { cluster: cluster.clone(), hostname, address, ports: BTreeMap::new() }
     };
     let exported = ports.contains(&"exported");
     let ports: Vec<ServicePort> =

@@ -39,16 +39,21 @@ pub(super) fn of(
     let mut slices = BTreeMap::new();
     for (cluster, served) in &entry.clusters {
         for family in [IpFamily::V4, IpFamily::V6] {
-            let endpoints: Vec<Value> = match &service.headless {
+            let groups = match &service.headless {
                 Some(endpoints) => headless(endpoints, cluster, family),
                 None => virtual_ip(addresses, family),
             };
             let is_fit = |port: &&Port| entry.headless || port.is_carried();
-            let ports: Vec<Value> = served.iter().filter(is_fit).map(port).collect();
-            if ports.is_empty() && !entry.headless {
+            let fit: Vec<&Port> = served.iter().filter(is_fit).collect();
+            if fit.is_empty() && !entry.headless {
                 continue;
             }
-            for (at, endpoints) in endpoints.chunks(limits::SLICE_ENDPOINTS_MAX).enumerate() {
+            let chunks = groups.iter().flat_map(|(targets, endpoints)| {
+                let chunks = endpoints.chunks(limits::SLICE_ENDPOINTS_MAX);
+                chunks.map(move |endpoints| (targets, endpoints))
+            });
+            for (at, (targets, endpoints)) in chunks.enumerate() {
+                let ports: Vec<Value> = fit.iter().map(|it| port(it, targets)).collect();
                 let slice = Slice {
                     service: entry.service.clone(),
                     cluster: cluster.clone(),
@@ -64,29 +69,38 @@ pub(super) fn of(
     slices
 }
 
-fn virtual_ip(addresses: &[IpAddr], family: IpFamily) -> Vec<Value> {
-    let of_family = addresses.iter().filter(|address| IpFamily::of(**address) == family);
+/// Endpoints by where they listen for the service's ports: a slice has one set of ports.
+type Groups = BTreeMap<BTreeMap<u16, u16>, Vec<Value>>;
+
+fn virtual_ip(addresses: &[IpAddr], family: IpFamily) -> Groups {
+    let address = addresses.iter().find(|address| IpFamily::of(**address) == family);
     // Whether somebody serves behind it is the gateways' to know.
-    of_family.take(1).map(|address| json!({"addresses": [address], "conditions": {}})).collect()
+    let endpoint =
+        |address| (BTreeMap::new(), vec![json!({"addresses": [address], "conditions": {}})]);
+    address.map(endpoint).into_iter().collect()
 }
 
-fn headless(endpoints: &[HeadlessEndpoint], cluster: &ClusterName, family: IpFamily) -> Vec<Value> {
+fn headless(endpoints: &[HeadlessEndpoint], cluster: &ClusterName, family: IpFamily) -> Groups {
     let is_of = |endpoint: &&HeadlessEndpoint| {
         endpoint.cluster == *cluster && IpFamily::of(endpoint.address) == family
     };
-    let value = |endpoint: &HeadlessEndpoint| {
+    let mut groups = Groups::new();
+    for endpoint in endpoints.iter().filter(is_of) {
         let mut value = json!({"addresses": [endpoint.address], "conditions": {"ready": true}});
         if let Some(hostname) = &endpoint.hostname {
             value["hostname"] = json!(hostname);
         }
-        value
-    };
-    endpoints.iter().filter(is_of).map(value).collect()
+        groups.entry(endpoint.ports.clone()).or_default().push(value);
+    }
+    groups
 }
 
-fn port(port: &Port) -> Value {
+fn port(port: &Port, targets: &BTreeMap<u16, u16>) -> Value {
     let name = port.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut value = json!({"name": name, "port": port.port, "protocol": port.protocol});
+    let number = port.port.get();
+    // Only of what we carry it is known where endpoints listen.
+    let target = targets.get(&number).filter(|_| port.is_carried()).unwrap_or(&number);
+    let mut value = json!({"name": name, "port": target, "protocol": port.protocol});
     if let Some(app) = &port.app_protocol {
         value["appProtocol"] = json!(app);
     }

@@ -63,7 +63,12 @@ fn address(text: &str) -> VirtualIps {
 
 fn endpoint(cluster: &str, hostname: Option<&str>, address: &str) -> HeadlessEndpoint {
     let hostname = hostname.map(parse);
-    HeadlessEndpoint { cluster: parse(cluster), hostname, address: parse(address) }
+    HeadlessEndpoint {
+        cluster: parse(cluster),
+        hostname,
+        address: parse(address),
+        ports: BTreeMap::new(),
+    }
 }
 
 fn only(desired: &Desired) -> &Import {
@@ -182,6 +187,23 @@ fn slices_of_a_headless_service_have_its_pods_and_their_host_names() {
             "east IPv6 [{addresses:[fd00::1],conditions:{ready:true},hostname:web-0}] \
              42/TCP 42/UDP",
             "west IPv4 [{addresses:[10.2.0.1],conditions:{ready:true}}] 42/TCP",
+        ]
+    );
+}
+
+#[test]
+fn pods_that_listen_elsewhere_have_slices_of_their_own() {
+    let mut moved = endpoint("west", None, "10.2.0.1");
+    moved.ports = [(42, 4242)].into();
+    let pods = vec![moved, endpoint("west", None, "10.2.0.2")];
+    let desired = of(&snapshot(Some(pods), traits()), &VirtualIps::new(), &Exports::new());
+    let mut slices = slices(&desired);
+    slices.sort();
+    assert_eq!(
+        slices,
+        [
+            "west IPv4 [{addresses:[10.2.0.1],conditions:{ready:true}}] 4242/TCP",
+            "west IPv4 [{addresses:[10.2.0.2],conditions:{ready:true}}] 42/TCP",
         ]
     );
 }

@@ -1,9 +1,5 @@
+# The Multi-Cluster Services API, each check a sentence of the specification.
 # shellcheck shell=bash disable=SC2154
-# The Multi-Cluster Services API on two clusters that have joined, each check a sentence of the
-# specification. To be sourced: it needs `k`, `step` and `until_has`, EAST and WEST, whose DNS asks
-# ours, and their names in the federation as EAST_NAME and WEST_NAME (by default east and west).
-#
-#   . deploy/test-kubernetes/mcs.sh && check_mcs
 
 MCS=multicluster.x-k8s.io
 
@@ -125,7 +121,7 @@ check_mcs() {
 }
 
 check_mcs_import() {
-  local west=${WEST_NAME:-west} config
+  local config
   mcs_backend "$WEST" "hello from west" http 80
   mcs_backend "$EAST" "hello from east" http 80
   for config in "$EAST" "$WEST"; do mcs_absent "$config" "serviceimports.$MCS/web" >/dev/null; done
@@ -140,7 +136,7 @@ check_mcs_import() {
   mcs_both 'a/a note/.' mcs_import \
     '{.metadata.labels.team}/{.metadata.annotations.note}/{.metadata.labels.not}.'
   mcs_both "IPv4 10." mcs_import '{.spec.ipFamilies[0]} {.spec.ips[0]}'
-  mcs_both "[{\"cluster\":\"$west\"}]" mcs_import '{.status.clusters}'
+  mcs_both "[{\"cluster\":\"west\"}]" mcs_import '{.status.clusters}'
   mcs_both 'True Ready' mcs_import '{.status.conditions[0].status} {.status.conditions[0].reason}'
   mcs_both 'quic 80/UDP' mcs_import '{.status.conditions[0].message}'
   step "the import is in both clusters, the exporter included, with what the Service has"
@@ -152,7 +148,7 @@ check_mcs_import() {
 
   local keeper='{.metadata.labels.endpointslice\.kubernetes\.io/managed-by}'
   local proxied='{.metadata.labels.kubernetes\.io/service-name}'
-  mcs_both "$west rialto-agent . 80;" mcs_slices \
+  mcs_both "west rialto-agent . 80;" mcs_slices \
     "{range .items[*]}$mcs_source $keeper $proxied. {.ports[*].port};{end}"
   step "each source cluster has an EndpointSlice, which belongs to no Service"
 
@@ -164,15 +160,14 @@ check_mcs_import() {
 }
 
 check_mcs_conflicts() {
-  local east=${EAST_NAME:-east} west=${WEST_NAME:-west}
-  local ports='{range .spec.ports[*]}{.name},{.protocol},{.port};{end}'
+    local ports='{range .spec.ports[*]}{.name},{.protocol},{.port};{end}'
   # The younger export has another number for the same port's name.
   mcs_backend "$EAST" "hello from east" http 81
   mcs_export "$EAST" web v1beta1 b
   mcs_both "True PortConflict,LabelsConflict" mcs_condition Conflict
   mcs_both 'http,TCP,80;quic,UDP,80;' mcs_import "$ports"
   mcs_both 'a' mcs_import '{.metadata.labels.team}'
-  mcs_both "[{\"cluster\":\"$east\"},{\"cluster\":\"$west\"}]" mcs_import '{.status.clusters}'
+  mcs_both "[{\"cluster\":\"east\"},{\"cluster\":\"west\"}]" mcs_import '{.status.clusters}'
   mcs_only "hello from west" "$EAST"
   step "of two exports the older one counts, Conflict is told on both, who lost gets no traffic"
 
@@ -180,7 +175,7 @@ check_mcs_conflicts() {
     {"op": "replace", "path": "/spec/ports/0/name", "value": "more"},
     {"op": "replace", "path": "/spec/ports/0/port", "value": 82}]' >/dev/null
   mcs_both 'http,TCP,80;quic,UDP,80;more,TCP,82;' mcs_import "$ports"
-  mcs_both "$east 82;$west 80;" mcs_slices_by_cluster
+  mcs_both "east 82;west 80;" mcs_slices_by_cluster
   until_has "hello from east" mcs_call "$WEST" 82
   mcs_only "hello from west" "$EAST"
   step "ports are united, and a port leads only to the clusters that have it"
@@ -228,8 +223,8 @@ spec:
       - name: db
         image: busybox:1
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, 'mkdir /tmp/www && hostname > /tmp/www/index.html && exec httpd -f -p 5432 -h /tmp/www']
-        readinessProbe: {tcpSocket: {port: 5432}, periodSeconds: 1}
+        command: [sh, -c, 'mkdir /tmp/www && hostname > /tmp/www/index.html && exec httpd -f -p 15432 -h /tmp/www']
+        readinessProbe: {tcpSocket: {port: 15432}, periodSeconds: 1}
 ---
 apiVersion: v1
 kind: Service
@@ -238,7 +233,7 @@ spec:
   clusterIP: None
   selector: {app: db}
   ports:
-  - {name: sql, port: 5432}
+  - {name: sql, port: 5432, targetPort: 15432}
 X
   k "$1" --namespace mcs rollout status statefulset/db --timeout 60s >/dev/null
 }
@@ -247,7 +242,7 @@ mcs_pods() {
 }
 
 check_mcs_headless() {
-  local east=${EAST_NAME:-east} west=${WEST_NAME:-west} name=db.mcs.svc.clusterset.local
+  local name=db.mcs.svc.clusterset.local
   local config pods first
   mcs_stateful "$WEST" 2
   mcs_export "$WEST" db
@@ -257,12 +252,13 @@ check_mcs_headless() {
   for config in "$EAST" "$WEST"; do until_same "$pods" mcs_addresses "$config" "$name"; done
   first=$(mcs_get "$WEST" pod/db-0 '{.status.podIP}')
   for config in "$EAST" "$WEST"; do
-    until_same "$first" mcs_addresses "$config" "db-0.$west.$name"
+    until_same "$first" mcs_addresses "$config" "db-0.west.$name"
     until_has "db-0 $first" mcs_slices "$config" \
       '{range .items[*].endpoints[*]}{.hostname} {.addresses[0]}{"\n"}{end}' db
+    until_same 15432 mcs_slices "$config" '{.items[*].ports[*].port}' db
   done
-  until_has NXDOMAIN mcs_lookup "$EAST" "db-0.$east.$name"
-  until_has "5432 db-1.$west.$name" mcs_lookup "$EAST" "_sql._tcp.$name" srv
+  until_has NXDOMAIN mcs_lookup "$EAST" "db-0.east.$name"
+  until_has " 15432 db-1.west.$name" mcs_lookup "$EAST" "_sql._tcp.$name" srv
   step "a headless name is its ready pods, all and only, and each host name one of them"
 
   k "$WEST" --namespace mcs scale statefulset/db --replicas 1 >/dev/null
@@ -275,8 +271,8 @@ check_mcs_headless() {
   pods=$(echo "$first $(mcs_pods "$EAST")" | xargs -n1 | sort | xargs)
   for config in "$EAST" "$WEST"; do
     until_same "$pods" mcs_addresses "$config" "$name"
-    until_same "$(mcs_pods "$EAST")" mcs_addresses "$config" "db-0.$east.$name"
-    until_same "$first" mcs_addresses "$config" "db-0.$west.$name"
+    until_same "$(mcs_pods "$EAST")" mcs_addresses "$config" "db-0.east.$name"
+    until_same "$first" mcs_addresses "$config" "db-0.west.$name"
   done
   step "the pods of two clusters are one name, and a host name with its cluster is one pod"
 
@@ -299,13 +295,13 @@ check_mcs_others() {
   local before
   mcs_export "$WEST"
   mcs_both ClusterSetIP mcs_import '{.spec.type}'
-  mcs_both "${WEST_NAME:-west} 80;" mcs_slices_by_cluster
+  mcs_both "west 80;" mcs_slices_by_cluster
   k "$EAST" --namespace mcs patch "serviceimports.$MCS" web --type merge \
     --patch '{"spec": {"sessionAffinity": "None"}}' >/dev/null
   k "$EAST" --namespace mcs delete endpointslices \
     --selector multicluster.kubernetes.io/service-name=web >/dev/null
   until_has ClientIP mcs_import "$EAST" '{.spec.sessionAffinity}'
-  mcs_both "${WEST_NAME:-west} 80;" mcs_slices_by_cluster
+  mcs_both "west 80;" mcs_slices_by_cluster
   step "what somebody changed or deleted of ours comes back"
 
   until_has "True Exported" mcs_condition "$WEST" Ready
@@ -332,3 +328,5 @@ X
   mcs_unexport "$WEST" later
   mcs_unexport "$WEST"
 }
+
+check_mcs
