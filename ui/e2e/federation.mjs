@@ -224,6 +224,20 @@ const checks = [
       expect(said.length === 0, `the console says: ${said.join('; ')}`);
     },
   ],
+  [
+    'who_signed_out_is_out_with_a_kept_cookie_too',
+    async () => {
+      const kept = await context.cookies();
+      await page.goto(demo.address);
+      await page.locator('.overview-say').waitFor();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByRole('heading', { name: 'Sign in to Rialto' }).waitFor();
+      expect((await page.getByRole('alert').count()) === 0, 'signing out met a problem');
+      await context.addCookies(kept);
+      const answer = await page.request.get(`${demo.address}/api/v1/session`);
+      expect(answer.status() === 401, `the kept cookie is answered ${answer.status()}`);
+    },
+  ],
 ];
 
 try {

@@ -37,6 +37,16 @@ export function takeCode(place: Location, history: History): string | undefined 
   return code;
 }
 
+/** What is to be known when signing out did not end the session everywhere. */
+function notSignedOut(error: unknown): Problem {
+  const problem = error instanceof Refused ? error.problem : unreachable();
+  const title =
+    problem.status === 0
+      ? 'The bridge did not hear that you signed out'
+      : 'Signed out of this browser, and not everywhere';
+  return { ...problem, title };
+}
+
 export function SessionProvider({ children }: { children: ReactNode }) {
   const [state, setState] = useState<State>({ kind: 'asking' });
 
@@ -72,10 +82,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       state,
       signIn: async (secret) => enter(await call<Session>('POST', 'session', secret)),
       signOut: async () => {
-        const problem = await call('DELETE', 'session').then(
-          () => undefined,
-          (error: unknown) => (error instanceof Refused ? error.problem : unreachable()),
-        );
+        const problem = await call('DELETE', 'session').then(() => undefined, notSignedOut);
         setGuard(undefined);
         setState({ kind: 'out', problem });
       },

@@ -7,6 +7,7 @@ import { useId, useState } from 'react';
 import { views } from '../api/paths';
 import type { Clusters, Level, Services } from '../api/views';
 import { useView } from '../live/live';
+import { NONE } from './filters';
 import { Glyph } from './level';
 
 interface Target {
@@ -17,6 +18,7 @@ interface Target {
   go: () => void;
 }
 const SHOWN = 12;
+const WORKSPACES_SHOWN = 4;
 
 /** The next selected position: arrows go round, Home and End to the ends. */
 export function moved(key: string, position: number, length: number): number | undefined {
@@ -73,6 +75,15 @@ export default function Jump({ onClose }: { onClose: () => void }) {
           search: {},
         }),
     })),
+    ...(services.data?.facets.workspaces ?? [])
+      .filter(({ name }) => name !== NONE && text.trim() !== '' && fits(name))
+      .slice(0, WORKSPACES_SHOWN)
+      .map(({ name }) => ({
+        key: `workspace ${name}`,
+        name,
+        kind: 'Workspace',
+        go: () => void navigate({ to: '/services', search: { workspace: name } }),
+      })),
     ...pages
       .filter(([name]) => fits(name))
       .map(([name, to]) => ({ key: to, name, kind: 'Page', go: () => void navigate({ to }) })),
@@ -88,7 +99,7 @@ export default function Jump({ onClose }: { onClose: () => void }) {
     <Modal opened onClose={onClose} title="Jump to" size="lg" yOffset="10vh" returnFocus>
       <TextInput
         data-autofocus
-        aria-label="Jump to a service, cluster or page"
+        aria-label="Jump to a service, cluster, workspace or page"
         placeholder="Words of a name: books reviews"
         role="combobox"
         aria-expanded="true"

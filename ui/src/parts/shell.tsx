@@ -236,7 +236,7 @@ function LostBanner() {
 }
 
 const KEYS: [string, string][] = [
-  ['/', 'Jump to a service, cluster or page'],
+  ['/', 'Jump to a service, cluster, workspace or page'],
   ['g o', 'Overview'],
   ['g t', 'Topology'],
   ['g s', 'Services'],
