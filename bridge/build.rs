@@ -12,6 +12,7 @@ fn main() -> std::io::Result<()> {
     // Cargo looks at a folder for what changed in it, and builds anew each time where it is
     // missing. A tree that cannot be written to does just that.
     let _ = std::fs::create_dir_all(&dist);
-    println!("cargo::rerun-if-changed={}", dist.display());
+    // Relative, so that a build folder that came with a moved checkout looks at the new place.
+    println!("cargo::rerun-if-changed=../ui/dist");
     std::fs::write(variable("OUT_DIR").join("page.pack"), pack::pack(&dist)?)
 }
