@@ -13,6 +13,7 @@ mod documents;
 mod explain;
 mod get;
 mod history;
+mod install;
 mod join;
 mod move_traffic;
 mod revert;
@@ -20,6 +21,7 @@ mod status;
 mod target;
 mod top;
 mod ui;
+mod uninstall;
 
 use crate::failure::{Exit, Failure};
 use connect::Connection;
@@ -39,6 +41,10 @@ pub(crate) enum Verb {
     Explain(explain::Arguments),
     #[command(subcommand)]
     Join(join::Command),
+    #[command(subcommand)]
+    Install(install::Command),
+    #[command(subcommand)]
+    Uninstall(uninstall::Command),
     History(history::Arguments),
     Revert(revert::Arguments),
     Shift(move_traffic::Shift),
@@ -104,6 +110,8 @@ async fn perform(verb: Verb) -> Result<Exit, Failure> {
         Verb::Check(arguments) => check::run(arguments).await,
         Verb::Explain(arguments) => explain::run(arguments).await,
         Verb::Join(command) => join::run(command).await,
+        Verb::Install(command) => install::run(command).await,
+        Verb::Uninstall(command) => uninstall::run(command).await,
         Verb::History(arguments) => history::run(arguments).await,
         Verb::Revert(arguments) => revert::run(arguments).await,
         Verb::Shift(arguments) => move_traffic::shift(arguments).await,

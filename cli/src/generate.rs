@@ -1,8 +1,11 @@
-//! Verbs that need no bridge: `generate`, `explain-code`, `version`.
+//! Verbs that need no bridge: `generate`, `explain-code`, `version`, `probe-names`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use rialto_agent::kubernetes::examine::names;
 use rialto_types::error::Code;
+use rialto_types::limits;
 
 use crate::client::Output;
 use crate::codes;
@@ -23,6 +26,9 @@ pub(crate) enum Tool {
     /// Print what is derived from this program
     #[command(subcommand)]
     Generate(Document),
+    /// Ask this machine's resolver for the federation's names: `install dns` does it in a pod
+    #[command(hide = true)]
+    ProbeNames,
     /// Print the version
     Version {
         #[command(flatten)]
@@ -48,6 +54,7 @@ pub(crate) fn run(tool: &Tool) -> ExitCode {
         Tool::Generate(Document::BenchState(arguments)) => {
             bench::run(arguments).map_err(|error| Failure::failed(format!("{error:#}")))
         }
+        Tool::ProbeNames => probe_names(),
         Tool::Version { output } => version(&output.printer()),
     };
     match outcome {
@@ -60,6 +67,27 @@ fn version(printer: &Printer) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     let value = serde_json::json!({ "version": version });
     printer.value(&value, |_| format!("rialto {version}\n"))
+}
+
+/// Several times, each from a new port: a cluster's DNS has several servers, and all must know.
+fn probe_names() -> Result<(), Failure> {
+    let failed = |text: String| Failure::failed(text);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| failed(format!("cannot start the runtime: {error}")))?;
+    for _ in 0..limits::PROBE_NAMES {
+        match runtime.block_on(names::ask(Path::new(names::RESOLVER_FILE))).map_err(failed)? {
+            names::Answer::Ours => {}
+            names::Answer::NoSuchName => {
+                return Err(failed(
+                    "this machine's resolver does not know clusterset.local".into(),
+                ));
+            }
+            names::Answer::Refused(code) => {
+                return Err(failed(format!("this machine's resolver answered with code {code}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn explain_code(text: Option<&str>, printer: &Printer) -> Result<(), Failure> {
