@@ -23,10 +23,14 @@ trap end EXIT
 [ -z "${KUBEBOX:-}" ] || make_clusters
 step "two clusters are up"
 start_bridge
+prepare east "$EAST"
+prepare west "$WEST"
 join east "$EAST"
 join west "$WEST"
-forward_names "$EAST"
-forward_names "$WEST"
+install_dns "$EAST" & other=$!
+install_dns "$WEST"
+wait "$other"
+step "the DNS of both clusters forwards clusterset.local"
 for config in "$EAST" "$WEST"; do k "$config" create namespace shop >/dev/null; done
 
 for check in deploy/test-kubernetes/[0-9]*.sh; do

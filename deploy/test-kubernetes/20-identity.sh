@@ -64,3 +64,16 @@ step "a pod that calls as the first thing of its life is known, three of three"
 
 r delete accesspolicy shop/hello-buyers --wait >/dev/null 2>&1
 expect "hello from west" from thief
+
+# All of that holds only where the platform keeps source addresses: check proves it by a probe.
+until_has "gateways see the pods' own ones" r describe cluster east
+expect "source addresses: in order" r check
+box=$(basename "$(dirname "$EAST")")
+if [ -e "/run/netns/$box" ]; then
+  node_nft() { nsenter --net="/run/netns/$box" nft "$@"; }
+  node_nft 'add table ip translating; add chain ip translating out { type nat hook postrouting priority 50; }; add rule ip translating out tcp dport 9903 masquerade'
+  until_has "east  source addresses: a gateway saw" checked
+  node_nft delete table ip translating
+  until_has "gateways see the pods' own ones" r describe cluster east
+  step "check sees whether source addresses are kept, and whether they are not"
+fi

@@ -1,9 +1,18 @@
-# The release goes, and with it every Service that was made.
+# What is uninstalled leaves nothing: every object, the node's packet filter and the configuration of
+# the cluster's DNS are as before the cluster joined.
 # shellcheck shell=bash
 
-for config in "$EAST" "$WEST"; do
-  KUBECONFIG=$config helm uninstall rialto --namespace rialto --wait >/dev/null
-  left() { echo "left: $(k "$config" --namespace rialto get services -o name | wc -l)"; }
-  until_has "left: 0" left
+left() { state "$2" | diff "$work/$1.before" - >"$work/$1.left" && echo "nothing is left"; }
+for name in east west; do
+  [ "$name" = east ] && config=$EAST || config=$WEST
+  [ "$name" = east ] && other=west || other=east
+  k "$config" delete namespace shop books --wait --ignore-not-found >/dev/null
+  expect "this kubeconfig leads to cluster \`$name\`" r uninstall kubernetes "$other" --kubeconfig "$config"
+  expect "would go" r uninstall kubernetes "$name" --kubeconfig "$config" --dry-run
+  r uninstall kubernetes "$name" --kubeconfig "$config" >"$work/uninstall.log" 2>&1 ||
+    { cat "$work/uninstall.log" >&2; false; }
+  expect "Cluster $name was taken out of the federation" cat "$work/uninstall.log"
+  until_has "nothing is left" left "$name" "$config" || { cut -c -300 "$work/$name.left" >&2; false; }
+  ! r get clusters --output name | grep -qx "$name"
+  step "$name is as it was before"
 done
-step "the release is gone, and with it every Service that was made"

@@ -1,14 +1,14 @@
 # The clusters, the bridge, and the words in which the checks are written.
 # shellcheck shell=bash
 
-mine=() bridge=
+mine=() bridge= started=()
 
 # Ends what was started; on a failure says what there was.
 end() {
   local status=$?
   [ "$status" = 0 ] || report >&2 || true
   if [ -z "${KEEP:-}" ]; then
-    [ -z "$bridge" ] || kill "$bridge" 2>/dev/null || true
+    for process in "${started[@]}" $bridge; do kill "$process" 2>/dev/null || true; done
     for cluster in "${mine[@]}"; do "$KUBEBOX" down $cluster >/dev/null 2>&1 || true; done
     rm -rf "$work"
   else
@@ -26,9 +26,11 @@ report() {
   tail -20 "$work/bridge.log"
 }
 
-# kubectl of a cluster; the federation's command line; what was seen, and when.
+# kubectl of a cluster; the federation's command line; what is found wrong, which is no failure here;
+# what was seen, and when.
 k() { local config=$1; shift; kubectl --kubeconfig "$config" "$@"; }
-r() { "$RIALTO" "$@" --server "http://127.0.0.1:$((port + 1))" --token-file "$work/admin.token"; }
+r() { "$RIALTO" "$@" --server "http://127.0.0.1:$((port + 1))" --token-file "$token"; }
+checked() { r check || true; }
 step() { printf '%6.1f s  %s\n' "$(echo "$EPOCHREALTIME $began" | awk '{print $1 - $2}')" "$*"; }
 
 # until_has TEXT COMMAND…: waits at most 90 s until the command's output has TEXT.
@@ -58,8 +60,10 @@ is_wanted() {
 
 # In a cluster of KUBEBOX, N is the second word of its name; this machine is 172.30.N.1 there.
 make_clusters() {
-  export PATH=${KUBEBOX_DIR:-/var/tmp/kubebox}/bin:$PATH
-  kubectl() { kube-all kubectl "$@"; }
+  mkdir "$work/bin"
+  printf '#!/bin/sh\nexec kube-all kubectl "$@"\n' >"$work/bin/kubectl"
+  chmod +x "$work/bin/kubectl"
+  export PATH=$work/bin:${KUBEBOX_DIR:-/var/tmp/kubebox}/bin:$PATH
   local cluster
   deploy/image-root.sh "$RIALTO" "$work/image"
   mine+=("$KUBEBOX_EAST"); EAST=$("$KUBEBOX" up $KUBEBOX_EAST)
@@ -71,7 +75,7 @@ make_clusters() {
 }
 
 start_bridge() {
-  port=${BRIDGE##*:}
+  port=${BRIDGE##*:} token=$work/admin.token
   cat >"$work/bridge.yaml" <<X
 listen: 0.0.0.0:$port
 advertise: $BRIDGE
@@ -88,8 +92,6 @@ X
 # join NAME KUBECONFIG [OPTION…]: as a platform engineer does it; the options go to Helm.
 join() {
   local name=$1 config=$2 command; shift 2
-  k "$config" create namespace rialto >/dev/null
-  k "$config" label namespace rialto pod-security.kubernetes.io/enforce=restricted >/dev/null
   command=$(r join kubernetes "$name" 2>/dev/null)
   KUBECONFIG=$config bash -c "$command --set image.repository=${IMAGE%:*} --set image.tag=${IMAGE##*:} $*" >/dev/null
   are_ready "$config"
@@ -103,16 +105,45 @@ are_ready() {
   done
 }
 
-# The cluster's DNS asks ours for the federated names, and caches nothing of them.
-forward_names() {
-  local config=$1 address
-  address=$(k "$config" --namespace rialto get service rialto-dns -o 'jsonpath={.spec.clusterIP}')
-  k "$config" --namespace kube-system get configmap coredns -o 'jsonpath={.data.Corefile}' >"$work/Corefile"
-  printf 'clusterset.local:53 {\n  errors\n  forward . %s\n}\n' "$address" >>"$work/Corefile"
-  k "$config" --namespace kube-system create configmap coredns --from-file "$work/Corefile" \
-    --dry-run=client -o yaml | k "$config" apply -f - >/dev/null 2>&1
-  k "$config" --namespace kube-system rollout restart deployment/coredns >/dev/null
+# prepare NAME KUBECONFIG: the namespace of the release, and what the cluster was before it.
+prepare() {
+  local name=$1 config=$2
+  k "$config" create namespace rialto >/dev/null
+  k "$config" label namespace rialto pod-security.kubernetes.io/enforce=restricted >/dev/null
   k "$config" --namespace kube-system rollout status deployment/coredns --timeout 120s >/dev/null
+  state "$config" >"$work/$name.before"
+  for _ in $(seq 30); do
+    sleep 1
+    state "$config" >"$work/$name.again"
+    cmp -s "$work/$name.before" "$work/$name.again" && return 0
+    mv "$work/$name.again" "$work/$name.before"
+  done
+  echo "$name does not come to rest" >&2; return 1
+}
+
+# state KUBECONFIG: all that makes up a cluster, a line each: every object but those that change by
+# themselves, and where we can see it the node's packet filter.
+state() {
+  local config=$1 kinds
+  kinds=$(k "$config" api-resources --verbs list -o name 2>/dev/null |
+    grep -vE '^(pods|events|events\.events\.k8s\.io|leases\..*|customresourcedefinitions\..*|componentstatuses|.*\.metrics\.k8s\.io)$' | paste -sd,)
+  k "$config" get "$kinds" --all-namespaces -o json 2>/dev/null | python3 -c '
+import json, sys
+for it in json.load(sys.stdin)["items"]:
+    meta = it["metadata"]
+    for name in ("resourceVersion", "managedFields"): meta.pop(name, None)
+    if it["kind"] == "Node": it.pop("status")
+    # The API server makes these of the CRDs, which stay.
+    if it["kind"] == "APIService" and "multicluster.x-k8s.io" in meta["name"]: continue
+    print(it["kind"], meta.get("namespace", ""), meta["name"], json.dumps(it, sort_keys=True))
+' | sort
+  local box; box=$(basename "$(dirname "$config")")
+  if [ -e "/run/netns/$box" ]; then nsenter --net="/run/netns/$box" nft -s list ruleset 2>/dev/null; fi
+}
+
+install_dns() {
+  local said
+  said=$("$RIALTO" install dns --kubeconfig "$1" 2>&1) || { echo "$said" >&2; return 1; }
 }
 
 # in_pod KUBECONFIG POD SCRIPT: the output of a shell script in a pod of namespace `shop`.

@@ -1,0 +1,69 @@
+# What fails, what it costs a running load, and what comes back by itself.
+# shellcheck shell=bash
+
+since() { echo "$EPOCHREALTIME $1" | awk '{printf "%.1f s", $1 - $2}'; }
+agent_is() { r get clusters --output json | python3 -c '
+import json, sys
+for it in json.load(sys.stdin)["items"]:
+    if it["metadata"]["name"] == sys.argv[1]: print(it["status"]["agent"]["state"])' "$1"; }
+
+# A gateway pod is deleted: flows that it carried break, the next pod of its name serves.
+load details 30 "$work/gateway"
+sleep 5
+k "$WEST" --namespace rialto delete pod rialto-gateway-0 --wait >/dev/null
+wait "$loading"
+step "the only gateway of west deleted: $(figures "$work/gateway")"
+until_has '"cluster":"west"' where details
+
+# The agent is gone: what it told last stays in service.
+load details 40 "$work/agent"
+k "$WEST" --namespace rialto scale deployment/rialto-agent --replicas 0 >/dev/null
+at=$EPOCHREALTIME
+until_has "Silent" agent_is west
+silent=$(since "$at")
+sleep 5
+at=$EPOCHREALTIME
+k "$WEST" --namespace rialto scale deployment/rialto-agent --replicas 1 >/dev/null
+until_has "Connected" agent_is west
+back=$(since "$at")
+wait "$loading"
+step "the agent of west gone: Silent after $silent, back $back after its pod was asked for; $(figures "$work/agent")"
+expect ", 0 lost" figures "$work/agent"
+
+box=$(basename "$(dirname "$WEST")") state_of=$(dirname "$WEST")
+if [ -e "/run/netns/$box" ] && [ -e "$state_of/pid/apiserver" ]; then
+  # The API server is stopped for a minute: nothing new is learned, and nothing is lost.
+  load details 75 "$work/apiserver"
+  sleep 3
+  kill -STOP "$(cat "$state_of/pid/apiserver")"
+  sleep 60
+  kill -CONT "$(cat "$state_of/pid/apiserver")"
+  at=$EPOCHREALTIME
+  until_has "deployment.apps/details scaled" k "$WEST" --namespace books scale deployment/details --replicas 2
+  two() { r describe service books/details; }
+  until_has "2/2 healthy" two
+  step "the API server of west stopped for 60 s: a new endpoint is known $(since "$at") after it goes on"
+  wait "$loading"
+  step "meanwhile: $(figures "$work/apiserver")"
+  expect ", 0 lost" figures "$work/apiserver"
+
+  # The cluster is cut off: what also lives elsewhere is served, the rest fails fast, and returns.
+  cut_nft() { nsenter --net="/run/netns/$box" nft "$@"; }
+  load details 60 "$work/cut"
+  first=$loading
+  sleep 5
+  cut_nft 'add table inet cut; add chain inet cut in { type filter hook prerouting priority -400; }; add rule inet cut in iifname "eth0" drop'
+  at=$EPOCHREALTIME
+  until_has "Silent" agent_is west
+  silent=$(since "$at")
+  expect '"cluster":"east"' where reviews
+  sleep 20
+  cut_nft delete table inet cut
+  at=$EPOCHREALTIME
+  until_has '"cluster":"west"' where details
+  served=$(since "$at")
+  until_has "Connected" agent_is west
+  step "west cut off for half a minute: Silent after $silent, serves $served after the cut ends, heard $(since "$at") after it"
+  wait "$first"
+  step "meanwhile, of what only west has: $(figures "$work/cut")"
+fi
