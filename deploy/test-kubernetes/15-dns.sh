@@ -14,7 +14,9 @@ corefile | cmp - "$work/without"
 # What a DNS says of a name that it forwards nowhere differs.
 until_has "east  names: the cluster's DNS" checked
 expect "✕ names" r describe cluster east
-step "without the block check says that names lead nowhere"
+events() { k "$EAST" --namespace rialto get events --field-selector involvedObject.kind=Lease; }
+until_has "Names" events
+step "without the block check and an event say that names lead nowhere"
 expect "A pod got an answer through the cluster's DNS" dns install dns
 corefile | cmp - "$work/with"
 until_has "hello from west" hello

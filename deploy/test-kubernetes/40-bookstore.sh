@@ -91,12 +91,16 @@ started+=($!)
 
 for part in productpage reviews; do k "$EAST" --namespace books rollout status "deployment/$part" --timeout 60s >/dev/null; done
 for part in details reviews; do k "$WEST" --namespace books rollout status "deployment/$part" --timeout 60s >/dev/null; done
-page() { # each part of the answer, with the cluster that it came from
-  call "$EAST" client productpage.books.svc.cluster.local 9080 | tail -1 | python3 -c '
+# Each part of a page, with the cluster that it came from. The server ends a request whose client
+# has closed its side already.
+page() {
+  in_pod "$EAST" client "{ printf 'GET / HTTP/1.0\r\n\r\n'; sleep 1; } | nc -w 5 productpage.books.svc.cluster.local 9080" |
+    tail -1 | python3 -c '
 import json, sys
 told = json.load(sys.stdin)
-parts = {"productpage": told, "details": told["details"], "reviews": told["reviews"], "ratings": told["reviews"].get("ratings", {})}
-print(" ".join(f"{name}={part.get(\"cluster\", part)}" for name, part in parts.items()))'
+reviews = told["reviews"]
+parts = {"productpage": told, "details": told["details"], "reviews": reviews, "ratings": reviews.get("ratings", {})}
+print(" ".join("%s=%s" % (name, part.get("cluster", part)) for name, part in parts.items()))'
 }
 until_has "productpage=east details=west reviews=east ratings=vms" page
 step "a page is made of both clusters and the fleet: $(page)"

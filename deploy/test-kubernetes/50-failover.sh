@@ -20,13 +20,14 @@ load() {
     "http://$1.books.svc.clusterset.local:9080/about" --for "$2s" --rate 20 --parallel 4 --connections fresh >"$3" 2>&1 &
   loading=$!
 }
-# figures FILE: what a load saw; `failed` and `gap` are what `lost` and `ms` of it say.
+# figures FILE: what a load saw.
 figures() {
   python3 - "$1" <<'X'
 import json, sys
 told = json.loads(open(sys.argv[1]).read().strip().splitlines()[-1])
 lost = sum(told["failed"].values())
-print(f"{told['good']} good, {lost} lost {told['failed'] or ''}, longest gap {told['longest_gap_ms']:.0f} ms, by cluster {told['clusters']}")
+why = f" {told['failed']} {told['reasons']}" if lost else ""
+print(f"{told['good']} good, {lost} lost{why}, longest gap {told['longest_gap_ms']:.0f} ms, by cluster {told['clusters']}")
 X
 }
 load reviews 30 "$work/scaled"

@@ -13,13 +13,16 @@ use rialto_types::error::Chain;
 use rialto_types::finding::Finding;
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
+use rialto_wire::identity;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::api::{Api, Body, Error, Session};
 use crate::config::Mode;
 
+mod event;
 mod judge;
 pub mod names;
 mod source;
@@ -46,9 +49,17 @@ pub struct Examiner {
 impl Examiner {
     /// Looks until dropped.
     pub async fn run(mut self) {
+        let mut told = Vec::new();
         loop {
             let facts = self.look().await;
             let found = judge::judge(&facts);
+            match self.tell(event::news(&told, &found)).await {
+                Ok(()) => told = event::keep(told, &found),
+                Err(error) => {
+                    let error = Chain(&error);
+                    tracing::debug!(%error, "an event was not written; it is tried again");
+                }
+            }
             self.findings.send_if_modified(|held| {
                 let differs = *held != found;
                 *held = found;
@@ -59,6 +70,19 @@ impl Examiner {
                 changed = self.unaddressed.changed() => if changed.is_err() { return },
             }
         }
+    }
+
+    async fn tell(&self, news: Vec<&Finding>) -> Result<(), Error> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        let mut session = self.api.connect().await?;
+        let path = format!("/api/v1/namespaces/{}/events", self.namespace);
+        for finding in news {
+            let event = event::manifest(finding, &self.namespace, &self.lease, identity::now());
+            session.send::<IgnoredAny>(Method::POST, &path, Body::Object, &event).await?;
+        }
+        Ok(())
     }
 
     async fn look(&mut self) -> Facts {

@@ -10,12 +10,13 @@
 //!
 //! What is known stays in service while the API server is gone.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
 use rialto_types::limits;
 use tokio::sync::mpsc;
-use tokio::sync::watch::Sender;
+use tokio::sync::watch::{Sender, channel as watch_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -24,6 +25,7 @@ use crate::kubernetes::api::Api;
 use crate::kubernetes::mcs::Exports;
 use crate::provider::{Event, Provider};
 
+mod hosts;
 mod registry;
 mod store;
 mod watch;
@@ -40,6 +42,8 @@ pub struct Kubernetes {
     /// Where the cluster's exports are told, for their status.
     exports: Sender<Arc<Exports>>,
     updates: mpsc::Receiver<Update>,
+    /// The host names that are to be looked up.
+    hosts: Sender<BTreeSet<Box<str>>>,
     /// When what changed is told.
     due: Option<Instant>,
     /// Owns the tasks that watch.
@@ -56,9 +60,20 @@ impl Kubernetes {
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Services)));
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Slices)));
         start(boxed(watch::follow(api.clone(), sender.clone(), Update::Pods)));
-        start(boxed(watch::follow(api.clone(), sender, Update::Exports)));
+        start(boxed(watch::follow(api.clone(), sender.clone(), Update::Exports)));
+        let (hosts, wanted) = watch_channel(BTreeSet::new());
+        start(boxed(hosts::resolve(wanted, sender)));
         let store = Store::default();
-        Self { namespace, mode, store, exports, updates, due: None, _following: following }
+        Self { namespace, mode, store, exports, updates, hosts, due: None, _following: following }
+    }
+
+    fn tell_hosts(&self) {
+        let wanted = self.store.hosts_wanted(&self.namespace);
+        self.hosts.send_if_modified(|held| {
+            let differs = *held != wanted;
+            *held = wanted;
+            differs
+        });
     }
 
     fn tell_exports(&self) {
@@ -98,6 +113,7 @@ impl Provider for Kubernetes {
                 () = sleep_until(self.due.unwrap_or_else(Instant::now)), if self.due.is_some() => {
                     self.due = None;
                     self.tell_exports();
+                    self.tell_hosts();
                     match self.store.registry(&self.namespace, self.mode) {
                         // Not every kind was listed yet.
                         None => {}

@@ -298,6 +298,10 @@ pub const CHECK_HEAD_BYTES_MAX: usize = 16 * 1024;
 
 // agent in Kubernetes
 
+/// The host name of a load balancer is looked up this often, as its records live for a minute or
+/// so, and one lookup takes at most this long.
+pub const HOST_LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
+pub const HOST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What an agent tells of its cluster for people: a dozen findings, with room.
 pub const FINDINGS_MAX: usize = 64;
 /// The agent looks at its cluster this often; a person who repaired something looks again soon.

@@ -145,11 +145,16 @@ async fn is_installed(cluster: &Cluster, name: &ClusterName) -> Result<bool, Fai
 
 /// Waits for the cluster's garbage collection.
 async fn until_clean(cluster: &Cluster) -> Result<(), Failure> {
-    let made = ["get", "services,endpointslices", "--all-namespaces", "--output=name"];
-    let made = [&made[..], &["--selector", "app.kubernetes.io/managed-by=rialto-agent"]].concat();
+    let made = async |kinds: &'static str| {
+        let selector = "app.kubernetes.io/managed-by=rialto-agent";
+        let made = ["get", kinds, "--all-namespaces", "--output=name", "--selector", selector];
+        cluster.kubectl(&made).await
+    };
     let began = Instant::now();
     loop {
-        let left = cluster.kubectl(&made).await?;
+        let mut left = made("services,endpointslices").await?;
+        // The cluster may be without the kind, of which there is nothing then.
+        left += &made("serviceimports.multicluster.x-k8s.io").await.unwrap_or_default();
         if left.trim().is_empty() {
             print::note("Everything that the agent made is gone.");
             return Ok(());

@@ -11,6 +11,7 @@ use rialto_types::local::Caller;
 use rialto_types::report::{ReportedExport, VirtualIps};
 use rialto_types::service::AppProtocol;
 
+use super::hosts::Hosts;
 use crate::config::Mode;
 use crate::kubernetes::import::IMPORT;
 use crate::kubernetes::mcs::{ExportState, Exports, Validity};
@@ -33,6 +34,8 @@ pub(super) struct Sources<'a> {
     pub(super) slices: &'a HashMap<ObjectKey, EndpointSlice>,
     pub(super) pods: &'a HashMap<ObjectKey, Pod>,
     pub(super) exports: &'a HashMap<ObjectKey, ServiceExport>,
+    /// The addresses of the host names that load balancers have.
+    pub(super) hosts: &'a Hosts,
     /// Whether the platform's addresses of imported services are used.
     pub(super) mode: Mode,
 }
@@ -295,11 +298,47 @@ fn gateway(sources: &Sources<'_>, object: &Object) -> Option<(InstanceId, Socket
         return None;
     }
     let id = object.metadata.labels.get(GATEWAY)?.parse().ok()?;
+    let (host, port) = place(object)?;
+    let ip = match host {
+        Host::Address(ip) => ip,
+        Host::Name(name) => *sources.hosts.get(name)?,
+    };
+    Some((id, SocketAddr::new(ip, port)))
+}
+
+/// The host names among the places of our gateways, to be looked up.
+pub(super) fn hosts(namespace: &str, services: &HashMap<ObjectKey, Object>) -> BTreeSet<Box<str>> {
+    let own = services.values().filter(|object| {
+        let metadata = &object.metadata;
+        *metadata.namespace == *namespace && metadata.labels.contains_key(GATEWAY)
+    });
+    let named = own.filter_map(|object| match place(object)?.0 {
+        Host::Address(_) => None,
+        Host::Name(name) => Some(name.into()),
+    });
+    named.collect()
+}
+
+enum Host<'a> {
+    Address(IpAddr),
+    Name(&'a str),
+}
+
+fn place(object: &Object) -> Option<(Host<'_>, u16)> {
     if let Some(stated) = &object.metadata.annotations.advertise {
-        return Some((id, stated.parse().ok()?));
+        if let Ok(address) = stated.parse::<SocketAddr>() {
+            return Some((Host::Address(address.ip()), address.port()));
+        }
+        let (name, port) = stated.rsplit_once(':')?;
+        return Some((Host::Name(name), port.parse().ok()?));
     }
-    let ip = object.status.load_balancer.ingress.iter().find_map(|ingress| ingress.ip)?;
-    Some((id, SocketAddr::new(ip, object.spec.ports.first()?.port)))
+    let port = object.spec.ports.first()?.port;
+    let ingress = &object.status.load_balancer.ingress;
+    if let Some(ip) = ingress.iter().find_map(|ingress| ingress.ip) {
+        return Some((Host::Address(ip), port));
+    }
+    let name = ingress.iter().find_map(|ingress| ingress.hostname.as_deref())?;
+    Some((Host::Name(name), port))
 }
 
 #[cfg(test)]

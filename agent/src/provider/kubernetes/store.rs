@@ -1,7 +1,8 @@
 //! What the API server said, of all kinds, and the registry that follows from it. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::hosts::Hosts;
 use super::registry::{self, Sources};
 use super::watch::Delta;
 use crate::config::Mode;
@@ -17,6 +18,8 @@ pub(super) enum Update {
     Slices(Delta<EndpointSlice>),
     Pods(Delta<Pod>),
     Exports(Delta<ServiceExport>),
+    /// The addresses of all host names that load balancers have.
+    Hosts(Hosts),
     /// A kind is being watched: what was told of trouble with it is over.
     Watching(&'static str),
     Trouble {
@@ -36,6 +39,7 @@ pub(super) struct Store {
     slices: Objects<EndpointSlice>,
     pods: Objects<Pod>,
     exports: Objects<ServiceExport>,
+    hosts: Hosts,
     /// By kind, what keeps it from being read.
     troubles: BTreeMap<&'static str, String>,
 }
@@ -56,6 +60,7 @@ impl Store {
             Update::Slices(delta) => take(&mut self.slices, delta),
             Update::Pods(delta) => take(&mut self.pods, delta),
             Update::Exports(delta) => take(&mut self.exports, delta),
+            Update::Hosts(hosts) => self.hosts = hosts,
             Update::Watching(kind) => {
                 // What was known stayed in service; telling it again ends the faults.
                 let was_troubled = self.troubles.remove(kind).is_some();
@@ -86,6 +91,11 @@ impl Store {
         Some(registry::exports(services, exports))
     }
 
+    /// The host names by which platforms say where gateways are.
+    pub(super) fn hosts_wanted(&self, namespace: &str) -> BTreeSet<Box<str>> {
+        self.services.as_ref().map(|held| registry::hosts(namespace, held)).unwrap_or_default()
+    }
+
     /// The registry, once every kind was listed: a part of it would withdraw the rest.
     pub(super) fn registry(
         &self,
@@ -97,7 +107,9 @@ impl Store {
         else {
             return None;
         };
-        let sources = Sources { namespace, namespaces, services, slices, pods, exports, mode };
+        let hosts = &self.hosts;
+        let sources =
+            Sources { namespace, namespaces, services, slices, pods, exports, hosts, mode };
         Some(registry::build(&sources))
     }
 }

@@ -40,6 +40,7 @@ struct Held {
     slices: HashMap<ObjectKey, EndpointSlice>,
     pods: HashMap<ObjectKey, Pod>,
     exports: HashMap<ObjectKey, ServiceExport>,
+    hosts: Hosts,
 }
 
 impl Held {
@@ -51,6 +52,7 @@ impl Held {
             slices: &self.slices,
             pods: &self.pods,
             exports: &self.exports,
+            hosts: &self.hosts,
             mode: Mode::Control,
         }
     }
@@ -66,6 +68,12 @@ fn read(text: &str) -> Held {
             "EndpointSlice" => put(&mut held.slices, object),
             "Pod" => put(&mut held.pods, object),
             "ServiceExport" => put(&mut held.exports, object),
+            // Not an object of Kubernetes: what a name was looked up to be.
+            "Host" => {
+                let text = |field: &str| object[field].as_str().expect("a text").to_owned();
+                let address = text("address").parse().expect("an address");
+                held.hosts.insert(text("name").into(), address);
+            }
             other => panic!("{other} is not watched"),
         }
     }

@@ -147,8 +147,11 @@ fn tell(update: Update) -> String {
         Update::Exports(Delta::All(all)) => format!("all exports: {}", all.len()),
         Update::Watching(kind) => format!("watching {kind}"),
         Update::Trouble { kind, what } => format!("trouble with {kind}: {what}"),
-        other
-        @ (Update::Services(_) | Update::Slices(_) | Update::Pods(_) | Update::Exports(_)) => {
+        other @ (Update::Services(_)
+        | Update::Slices(_)
+        | Update::Pods(_)
+        | Update::Exports(_)
+        | Update::Hosts(_)) => {
             panic!("not of this test: {other:?}")
         }
     }
