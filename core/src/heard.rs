@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rialto_types::api::{Convergence, MemberRole, MemberStatus};
 use rialto_types::cluster::{Contact, ContactState, SubscriberStatus};
-use rialto_types::finding::{Examination, Examined};
+use rialto_types::finding::{Examination, Examined, Finding};
 use rialto_types::id::{ClusterName, InstanceId, Revision, Role, ServiceName, Timestamp};
 use rialto_types::limits;
 use rialto_types::report::HealthSummary;
@@ -178,8 +178,9 @@ impl Heard {
         now: Instant,
     ) {
         let Some(agent) = self.agent(cluster, stream) else { return };
-        let Examination { version, at, mut findings } = told;
-        findings.truncate(limits::FINDINGS_MAX);
+        let Examination { version, at, findings } = told;
+        let findings = findings.into_iter().take(limits::FINDINGS_MAX).map(Finding::clipped);
+        let findings = findings.collect();
         let ahead = i128::from(at.unix_ms) - i128::from(clock.unix_ms);
         let clock_ahead_ms = i64::try_from(ahead).unwrap_or(i64::MAX);
         agent.examined = Some((now, Examined { version, clock_ahead_ms, age_ms: 0, findings }));

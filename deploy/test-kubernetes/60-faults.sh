@@ -28,7 +28,7 @@ until_has "Connected" agent_is west
 back=$(since "$at")
 wait "$loading"
 step "the agent of west gone: Silent after $silent, back $back after its pod was asked for; $(figures "$work/agent")"
-expect ", 0 lost" figures "$work/agent"
+few_lost "$work/agent"
 
 box=$(basename "$(dirname "$WEST")") state_of=$(dirname "$WEST")
 if [ -e "/run/netns/$box" ] && [ -e "$state_of/pid/apiserver" ]; then
@@ -45,7 +45,7 @@ if [ -e "/run/netns/$box" ] && [ -e "$state_of/pid/apiserver" ]; then
   step "the API server of west stopped for 60 s: a new endpoint is known $(since "$at") after it goes on"
   wait "$loading"
   step "meanwhile: $(figures "$work/apiserver")"
-  expect ", 0 lost" figures "$work/apiserver"
+  few_lost "$work/apiserver"
 
   # The cluster is cut off: what also lives elsewhere is served, the rest fails fast, and returns.
   cut_nft() { nsenter --net="/run/netns/$box" nft "$@"; }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Timestamp;
+use crate::limits;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,13 @@ pub enum FindingLevel {
 impl Finding {
     pub fn new(about: &str, level: FindingLevel, text: impl Into<String>) -> Self {
         Self { about: about.to_owned(), level, text: text.into(), fix: None }
+    }
+
+    /// The same with texts that a person reads at once.
+    pub fn clipped(self) -> Self {
+        let clip = |text: String| text.chars().take(limits::FINDING_TEXT_CHARS_MAX).collect();
+        let Self { about, level, text, fix } = self;
+        Self { about: clip(about), level, text: clip(text), fix: fix.map(clip) }
     }
 
     pub fn with_fix(mut self, fix: impl Into<String>) -> Self {

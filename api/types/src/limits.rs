@@ -304,6 +304,8 @@ pub const HOST_LOOKUP_INTERVAL: Duration = Duration::from_secs(30);
 pub const HOST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What an agent tells of its cluster for people: a dozen findings, with room.
 pub const FINDINGS_MAX: usize = 64;
+/// Characters of each of its texts: some lines on a terminal.
+pub const FINDING_TEXT_CHARS_MAX: usize = 1_000;
 /// The agent looks at its cluster this often; a person who repaired something looks again soon.
 pub const EXAMINE_INTERVAL: Duration = Duration::from_secs(15);
 /// One look at a resolver or gateway takes at most this long, and a resolver is asked so often.

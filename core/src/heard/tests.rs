@@ -188,3 +188,31 @@ fn a_member_that_started_again_cannot_count_everybody_for_a_lease() {
     assert!(complete(after(start, 6)), "who lives has reported again");
     assert_eq!(warnings(&Heard::default(), start), [""; 0], "nobody was heard before the first");
 }
+
+#[test]
+fn what_an_agent_finds_is_told_with_its_age_and_how_far_its_clock_is_off() {
+    use rialto_types::finding::FindingLevel;
+
+    let (mut heard, start) = (Heard::default(), start());
+    let told = |at: u64, count: usize| Examination {
+        version: "0.0.0".into(),
+        at: Timestamp::from_unix_ms(at),
+        findings: vec![Finding::new("names", FindingLevel::Good, "x".repeat(5_000)); count],
+    };
+    let clock = Timestamp::from_unix_ms(100_000);
+    let old = heard.agent_opened(&east(), start);
+    heard.agent_examined(&east(), old, told(130_000, 1), clock, start);
+    // Another session of the agent: what the last one said still counts, and it says no more.
+    let new = heard.agent_opened(&east(), after(start, 1));
+    heard.agent_examined(&east(), old, told(0, 0), clock, after(start, 2));
+    let report = heard.report(None, after(start, 2));
+    let examined = report.examined(&east()).expect("it was told");
+    assert_eq!((examined.clock_ahead_ms, examined.age_ms), (30_000, 2_000));
+    assert_eq!(examined.findings[0].text.len(), limits::FINDING_TEXT_CHARS_MAX);
+
+    heard.agent_examined(&east(), new, told(40_000, 500), clock, after(start, 3));
+    let report = heard.report(None, after(start, 3));
+    let examined = report.examined(&east()).expect("it was told");
+    assert_eq!((examined.clock_ahead_ms, examined.age_ms), (-60_000, 0));
+    assert_eq!(examined.findings.len(), limits::FINDINGS_MAX);
+}
