@@ -65,7 +65,7 @@ make_clusters() {
   chmod +x "$work/bin/kubectl"
   export PATH=$work/bin:${KUBEBOX_DIR:-/var/tmp/kubebox}/bin:$PATH
   local cluster
-  deploy/image-root.sh "$RIALTO" "$work/image"
+  WITHOUT_PAGE=1 deploy/image-root.sh "$RIALTO" "$work/image"
   mine+=("$KUBEBOX_EAST"); EAST=$("$KUBEBOX" up $KUBEBOX_EAST)
   mine+=("$KUBEBOX_WEST"); WEST=$("$KUBEBOX" up $KUBEBOX_WEST)
   for cluster in "$KUBEBOX_EAST" "$KUBEBOX_WEST"; do
