@@ -46,7 +46,13 @@ const READ: &[(&str, &str, &[&str])] = &[
     ("multicluster.x-k8s.io", "serviceexports", &["list", "watch"]),
     ("authentication.k8s.io", "tokenreviews", &["create"]),
 ];
-const WRITE: &[(&str, &str, &[&str])] = &[("", "services", &["list", "create", "patch", "delete"])];
+const WRITE: &[(&str, &str, &[&str])] = &[
+    ("", "services", &["list", "create", "patch", "delete"]),
+    ("discovery.k8s.io", "endpointslices", &["create", "patch", "delete"]),
+    ("multicluster.x-k8s.io", "serviceimports", &["list", "create", "patch", "delete"]),
+    ("multicluster.x-k8s.io", "serviceimports/status", &["patch"]),
+    ("multicluster.x-k8s.io", "serviceexports/status", &["patch"]),
+];
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![permissions(facts), exports(&facts.exports), gateways(facts)];
