@@ -22,6 +22,7 @@ X
   step "the bridge of the chart is ready"
 
   forward() { b port-forward statefulset/rialto-bridge "$((port + 1)):7601" >/dev/null 2>&1 & forwarding=$!; }
+  stop_forwarding() { kill "$forwarding" 2>/dev/null || true; wait "$forwarding" 2>/dev/null || true; }
   port=$((port + 10)) token=$work/chart.token
   b logs statefulset/rialto-bridge | sed -n 's/^admin-token //p' >"$token"
   forward
@@ -32,13 +33,13 @@ X
 
   b delete pod rialto-bridge-0 --wait >/dev/null
   b rollout status statefulset/rialto-bridge --timeout 120s >/dev/null
-  kill "$forwarding" 2>/dev/null || true
+  stop_forwarding
   forward
   connected() { r get clusters --output json | grep -o '"state": "Connected"'; }
   until_has "Connected" connected
   step "its pod was deleted; the next one knows the cluster, which came back to it"
   r uninstall kubernetes east --kubeconfig "$EAST" >/dev/null 2>&1
-  kill "$forwarding" 2>/dev/null || true
+  stop_forwarding
   KUBECONFIG=$WEST helm uninstall rialto-bridge --namespace rialto-bridge --wait >/dev/null
   k "$WEST" delete namespace rialto-bridge --wait >/dev/null
   k "$WEST" delete persistentvolume rialto-bridge >/dev/null
