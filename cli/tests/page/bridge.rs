@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rialto_types::cluster::{JoinTokenIssued, JoinTokenRequest};
-use rialto_types::id::{ClusterName, Role};
+use rialto_types::id::ClusterName;
 use rialto_types::object::Document;
 use rialto_wire::client::{Client, Server, WriteOptions};
 use serde_json::{Value, json};
@@ -88,12 +88,9 @@ impl Bridge {
         Ok(())
     }
 
-    pub(crate) async fn token_for(
-        &self,
-        role: Role,
-        cluster: &ClusterName,
-    ) -> anyhow::Result<JoinTokenIssued> {
-        let request = json!({ "role": role, "cluster": cluster, "ttl": "10m" });
+    /// For the agent of a cluster.
+    pub(crate) async fn token_for(&self, cluster: &ClusterName) -> anyhow::Result<JoinTokenIssued> {
+        let request = json!({ "role": "agent", "cluster": cluster, "ttl": "10m" });
         let request: JoinTokenRequest = serde_json::from_value(request)?;
         Ok(self.client.create_token(&request, None).await?)
     }

@@ -17,8 +17,10 @@ use rialto_wire::grpc::agent_message::Message as FromAgent;
 use rialto_wire::grpc::bridge_message::Message as ToSubscriber;
 use rialto_wire::grpc::control_client::ControlClient;
 use rialto_wire::grpc::subscriber_message::Message as FromSubscriber;
-use rialto_wire::grpc::{AgentHello, AgentMessage, Heartbeat, SubscriberHello, SubscriberMessage};
-use rialto_wire::identity::{Expected, Identity, token};
+use rialto_wire::grpc::{
+    AgentHello, AgentMessage, Heartbeat, IssueRequest, SubscriberHello, SubscriberMessage,
+};
+use rialto_wire::identity::{Expected, Identity, KeyRequest, TrustBundle, token};
 use rialto_wire::transport;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -35,16 +37,32 @@ pub(crate) struct Joined {
 
 impl Joined {
     pub(crate) async fn new(bridge: &Bridge, cluster: &ClusterName) -> anyhow::Result<Self> {
-        let join = async |role| -> anyhow::Result<Identity> {
-            let issued = bridge.token_for(role, cluster).await?;
-            let token = token::decode(&issued.token)?;
-            let name = if role == Role::Agent { "agent" } else { "gw-1" };
-            let (enrolled, _) = enroll::redeem(&token, &name.parse()?, "").await?;
-            Ok(Identity::new(enrolled.svid, enrolled.bundle))
-        };
-        let (agent, gateway) = (join(Role::Agent).await?, join(Role::Gateway).await?);
-        Ok(Self { agent, gateway, bridges: vec![bridge.grpc.clone()] })
+        let issued = bridge.token_for(cluster).await?;
+        let token = token::decode(&issued.token)?;
+        let (enrolled, _) = enroll::redeem(&token, &"agent".parse()?, "").await?;
+        let agent = Identity::new(enrolled.svid, enrolled.bundle.clone());
+        let bridges = vec![bridge.grpc.clone()];
+        let gateway = certify_gateway(&agent, &bridges, enrolled.bundle).await?;
+        Ok(Self { agent, gateway, bridges })
     }
+}
+
+/// As an agent has its gateway certified.
+async fn certify_gateway(
+    agent: &Identity,
+    bridges: &[String],
+    bundle: TrustBundle,
+) -> anyhow::Result<Identity> {
+    let key = KeyRequest::new()?;
+    let request = IssueRequest {
+        certificate_request: key.csr().to_vec().into(),
+        role: Role::Gateway.to_string(),
+        id: "gw-1".into(),
+    };
+    let channel = transport::connect(bridges.to_vec(), agent, member());
+    let issued = ControlClient::new(channel).issue(request).await?.into_inner();
+    let chain = issued.chain.iter().map(|der| der.to_vec()).collect();
+    Ok(Identity::new(key.into_svid(chain)?, bundle))
 }
 
 fn member() -> Expected {
