@@ -152,6 +152,8 @@ impl Agent {
 
     async fn run_until(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let failed = tokio::select! {
+            // First: the servers end by the same word, and with them the loop that they feed.
+            biased;
             () = stop.cancelled() => None,
             Some(ended) = self.tasks.join_next() => Some(ended),
         };
