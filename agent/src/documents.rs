@@ -193,6 +193,11 @@ impl Core {
                     *held = virtual_ips;
                     differs
                 });
+                if self.fold.report().is_none() {
+                    let named = registry.gateways.keys().cloned();
+                    self.gateways.handle_named(named, Instant::now());
+                    self.fold.handle_gateways(self.gateways.addresses());
+                }
                 self.fold.handle_registry(registry);
                 self.outputs.wanted.send_replace(Arc::new(self.fold.checks()));
                 self.outputs.faults.send_replace(Vec::new());

@@ -32,6 +32,15 @@ impl Gateways {
         Self { known: addresses.into_iter().map(known).collect() }
     }
 
+    /// The gateways that a registry names when it is read first: they get time to subscribe, like
+    /// those that an earlier agent saw, so that a new agent's first report does not withdraw them.
+    pub fn handle_named(&mut self, ids: impl Iterator<Item = InstanceId>, now: Instant) {
+        let forget_at = Some(now + limits::GATEWAY_FORGOTTEN);
+        for id in ids.take(limits::GATEWAYS_PER_CLUSTER_MAX) {
+            self.known.entry(id).or_insert(Known { address: None, streams: 0, forget_at });
+        }
+    }
+
     /// A gateway subscribed; `false` if there are too many.
     pub fn handle_connected(&mut self, id: InstanceId, address: Option<SocketAddr>) -> bool {
         if !self.known.contains_key(&id) && self.known.len() >= limits::GATEWAYS_PER_CLUSTER_MAX {

@@ -46,3 +46,13 @@ fn there_are_so_many() {
     assert!(!gateways.handle_connected(id(1_000), address(1)));
     assert!(gateways.handle_connected(id(0), address(2)));
 }
+
+#[test]
+fn gateways_that_the_registry_names_get_time_to_subscribe() {
+    let (mut gateways, now) = (Gateways::default(), Instant::now());
+    gateways.handle_connected(id(0), address(1));
+    gateways.handle_named([id(0), id(1)].into_iter(), now);
+    assert_eq!(gateways.addresses(), [(id(0), address(1)), (id(1), None)].into());
+    gateways.handle_timeout(now + limits::GATEWAY_FORGOTTEN);
+    assert_eq!(gateways.addresses(), [(id(0), address(1))].into(), "the other one never came");
+}
