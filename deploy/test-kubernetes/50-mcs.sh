@@ -175,10 +175,11 @@ check_mcs_conflicts() {
     {"op": "replace", "path": "/spec/ports/0/name", "value": "more"},
     {"op": "replace", "path": "/spec/ports/0/port", "value": 82}]' >/dev/null
   mcs_both 'http,TCP,80;quic,UDP,80;more,TCP,82;' mcs_import "$ports"
+  mcs_both "True PortConflict" mcs_condition Conflict
   mcs_both "east 82;west 80;" mcs_slices_by_cluster
   until_has "hello from east" mcs_call "$WEST" 82
   mcs_only "hello from west" "$EAST"
-  step "ports are united, and a port leads only to the clusters that have it"
+  step "ports are united, a port leads only to the clusters that have it, and Conflict says so"
 
   mcs_unexport "$WEST"
   mcs_both b mcs_import '{.metadata.labels.team}'

@@ -242,7 +242,7 @@ fn import(name: &ServiceName, definition: &Definition) -> ImportEntry {
         headless: definition.headless,
         traits: definition.traits.clone(),
         clusters: definition.exporters.clone(),
-        conflicts: definition.conflicts.clone(),
+        conflicts: [&definition.conflicts[..], &definition.unequal].concat(),
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Definition {
     /// The clusters that export it, each with all ports that it serves.
     pub(crate) exporters: BTreeMap<ClusterName, Vec<Port>>,
     pub(crate) conflicts: Vec<Conflict>,
+    /// Ports that not all clusters have: no trouble, but the API calls it a conflict.
+    pub(crate) unequal: Vec<Conflict>,
 }
 
 impl Definition {
@@ -94,10 +96,30 @@ pub(crate) fn merge(mut exports: Vec<Export<'_>>) -> Definition {
         merged.endpoints.extend(export.service.headless.iter().flatten().cloned());
     }
     merged.traits.ports = accepted.into_iter().map(|(port, _)| port).collect();
+    merged.unequal = unequal(&merged);
     merged.ports.sort_by_key(|port| port.port);
     merged.endpoints.sort();
     merged.endpoints.dedup();
     merged
+}
+
+fn unequal(merged: &Definition) -> Vec<Conflict> {
+    let conflict = |(cluster, served): (&ClusterName, &Vec<Port>)| {
+        let is_missing = |port: &&Port| !served.iter().any(|held| is_same(held, port));
+        let missing: Vec<String> =
+            merged.traits.ports.iter().filter(is_missing).map(describe).collect();
+        let message = format!(
+            "cluster {cluster}: does not serve {}, which lead to other clusters only",
+            missing.join(", ")
+        );
+        (!missing.is_empty()).then_some(Conflict { reason: Reason::PortConflict, message })
+    };
+    merged.exporters.iter().filter_map(conflict).collect()
+}
+
+/// Of one number and protocol; names were compared before.
+fn is_same(one: &Port, other: &Port) -> bool {
+    (one.port, one.protocol) == (other.port, other.protocol)
 }
 
 /// All ports that an export states.
