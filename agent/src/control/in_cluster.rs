@@ -39,6 +39,7 @@ pub(super) struct InCluster {
     cluster_role: Option<String>,
     /// The cluster's ServiceExports, as the provider sees them.
     pub(super) exports: watch::Sender<Arc<Exports>>,
+    standing: watch::Sender<mcs::Standing>,
     pub(super) reviewer: Reviewer,
 }
 
@@ -55,6 +56,7 @@ impl InCluster {
             probe: settings.gateway_probe.clone(),
             cluster_role: settings.cluster_role.clone(),
             exports: watch::Sender::default(),
+            standing: watch::Sender::default(),
             keeper: Keeper::new(api.clone(), &namespace, &settings.identity_secret),
             reviewer: Reviewer {
                 api: api.clone(),
@@ -98,6 +100,7 @@ impl InCluster {
             secret: self.secret.clone(),
             lease: self.lease.clone(),
             unaddressed,
+            imports: self.standing.subscribe(),
             findings,
         };
         tasks.spawn(examiner.run().map(|()| "the examination of the cluster"));
@@ -130,6 +133,7 @@ impl InCluster {
             snapshot: followed,
             virtual_ips,
             exports: self.exports.subscribe(),
+            standing: self.standing.clone(),
         };
         tasks.spawn(writer.run().map(|()| "the writer of ServiceImports"));
         let folder = config.data_folder.join("snapshot");

@@ -5,21 +5,24 @@
 //! API server, cluster's DNS, a gateway ──▶ Facts ──judge──▶ findings ──▶ bridge
 //! ```
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use http::Method;
 use rialto_types::error::Chain;
 use rialto_types::finding::Finding;
-use rialto_types::id::InstanceId;
+use rialto_types::id::{ClusterName, InstanceId};
 use rialto_types::limits;
 use rialto_wire::identity;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::api::{Api, Body, Error, Session};
+use super::mcs::Standing;
 use crate::config::Mode;
 
 mod event;
@@ -43,6 +46,8 @@ pub struct Examiner {
     pub lease: String,
     /// Gateways that run and whose address other clusters cannot be told.
     pub unaddressed: watch::Receiver<Vec<InstanceId>>,
+    /// How the imports stand.
+    pub imports: watch::Receiver<Standing>,
     pub findings: watch::Sender<Vec<Finding>>,
 }
 
@@ -68,6 +73,7 @@ impl Examiner {
             tokio::select! {
                 () = tokio::time::sleep(limits::EXAMINE_INTERVAL) => {}
                 changed = self.unaddressed.changed() => if changed.is_err() { return },
+                changed = self.imports.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -101,6 +107,8 @@ impl Examiner {
             Some(probe) => Some(source::probe(probe).await),
             None => None,
         };
+        let imports = self.imports.borrow_and_update().clone();
+        let unreached = unreached(&imports.pods).await;
         let (rules, exports) = match asked {
             Ok((rules, exports)) => (Ok(rules), Ok(exports)),
             Err(text) => (Err(text.clone()), Err(text)),
@@ -114,6 +122,8 @@ impl Examiner {
             names,
             seen,
             unaddressed: self.unaddressed.borrow_and_update().clone(),
+            imports: controls.then_some(imports),
+            unreached,
         }
     }
 }
@@ -123,6 +133,21 @@ impl Examiner {
 pub(crate) struct Seen {
     pub(crate) own: IpAddr,
     pub(crate) shown: IpAddr,
+}
+
+/// The clusters whose pods do not answer ours. One that refuses is reached.
+async fn unreached(pods: &BTreeMap<ClusterName, SocketAddr>) -> Vec<(ClusterName, SocketAddr)> {
+    let asked = pods.iter().map(async |(cluster, address)| {
+        let within = limits::POD_PROBE_TIMEOUT;
+        let answer = tokio::time::timeout(within, TcpStream::connect(address)).await;
+        let is_reached = match answer {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            Err(_) => false,
+        };
+        (!is_reached).then(|| (cluster.clone(), *address))
+    });
+    futures::future::join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// What our service account may do, as the API server says it.

@@ -11,10 +11,11 @@
 //! makes ServiceImports, we make none: two controllers would overwrite each other for ever.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rialto_types::error::Chain;
-use rialto_types::id::ServiceName;
+use rialto_types::id::{ClusterName, ServiceName};
 use rialto_types::limits;
 use rialto_types::report::VirtualIps;
 use rialto_types::snapshot::Snapshot;
@@ -56,6 +57,17 @@ pub enum Validity {
     InvalidServiceType,
 }
 
+/// What a person may have to know of the imports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why none is written, if none is.
+    pub stopped: Option<String>,
+    /// Services with ports that lead nowhere, and which.
+    pub left_off: Vec<String>,
+    /// Of each other cluster with pods that are dialled themselves, one of them.
+    pub pods: BTreeMap<ClusterName, SocketAddr>,
+}
+
 /// Writes what the API demands.
 #[derive(Debug)]
 pub struct Writer {
@@ -65,6 +77,7 @@ pub struct Writer {
     pub snapshot: watch::Receiver<Option<Arc<Snapshot>>>,
     pub virtual_ips: watch::Receiver<VirtualIps>,
     pub exports: watch::Receiver<Arc<Exports>>,
+    pub standing: watch::Sender<Standing>,
 }
 
 impl Writer {
@@ -92,6 +105,7 @@ impl Writer {
                 match pass.run().await {
                     Ok(outcome) => {
                         tell(&self.api, &outcome, &mut told).await;
+                        self.stand(&wanted, &outcome);
                         backoff.reset();
                         written = Some((wanted, Instant::now()));
                     }
@@ -112,6 +126,25 @@ impl Writer {
                 changed = self.exports.changed() => if changed.is_err() { return },
             }
         }
+    }
+}
+
+impl Writer {
+    fn stand(&self, desired: &Desired, outcome: &Outcome) {
+        let stopped = match outcome {
+            Outcome::Written => None,
+            Outcome::NoKind => Some("the cluster has no kind ServiceImport".to_owned()),
+            Outcome::Foreign(Foreign { manager, namespace, name, .. }) => {
+                Some(format!("`{manager}` makes ServiceImports here, such as {namespace}/{name}"))
+            }
+        };
+        let (left_off, pods) = (desired.left_off.clone(), desired.pods.clone());
+        let standing = Standing { stopped, left_off, pods };
+        self.standing.send_if_modified(|held| {
+            let differs = *held != standing;
+            *held = standing;
+            differs
+        });
     }
 }
 

@@ -339,6 +339,10 @@ pub const KUBERNETES_ABSENT_LOOK: Duration = Duration::from_secs(30);
 pub const KUBERNETES_REWRITE: Duration = Duration::from_secs(30);
 /// Seconds that a client stays with an endpoint where a Service does not say (Kubernetes: 3 hours).
 pub const KUBERNETES_AFFINITY_S_DEFAULT: u32 = 10_800;
+/// Things that one finding names, so that it stays a line.
+pub const FINDING_ITEMS_MAX: usize = 8;
+/// A pod of another cluster answers in this time, or is not reached: as a slow first packet.
+pub const POD_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Characters of a condition's message, as Kubernetes has them.
 pub const KUBERNETES_MESSAGE_CHARS_MAX: usize = 32_768;
 /// Endpoints of one EndpointSlice, as Kubernetes' own controller.

@@ -1,12 +1,16 @@
 //! What was looked at, judged. Pure.
 
+use std::net::SocketAddr;
+
 use rialto_types::finding::{Finding, FindingLevel};
-use rialto_types::id::InstanceId;
+use rialto_types::id::{ClusterName, InstanceId};
+use rialto_types::limits;
 use serde::Deserialize;
 
 use super::Seen;
 use super::names::Answer;
 use crate::config::Mode;
+use crate::kubernetes::mcs::Standing;
 
 /// All that was looked at; an error says why it could not be.
 #[derive(Debug, Clone)]
@@ -21,6 +25,10 @@ pub(super) struct Facts {
     /// `None` where nothing of this cluster is captured.
     pub(super) seen: Option<Result<Vec<Seen>, String>>,
     pub(super) unaddressed: Vec<InstanceId>,
+    /// `None` where none are written.
+    pub(super) imports: Option<Standing>,
+    /// The clusters whose pods do not answer ours, each with the pod that was asked.
+    pub(super) unreached: Vec<(ClusterName, SocketAddr)>,
 }
 
 /// What RBAC allows.
@@ -48,6 +56,7 @@ const READ: &[(&str, &str, &[&str])] = &[
 ];
 const WRITE: &[(&str, &str, &[&str])] = &[
     ("", "services", &["list", "create", "patch", "delete"]),
+    ("", "events", &["create"]),
     ("discovery.k8s.io", "endpointslices", &["create", "patch", "delete"]),
     ("multicluster.x-k8s.io", "serviceimports", &["list", "create", "patch", "delete"]),
     ("multicluster.x-k8s.io", "serviceimports/status", &["patch"]),
@@ -58,6 +67,10 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![permissions(facts), exports(&facts.exports), gateways(facts)];
     findings.extend(facts.names.as_ref().map(names));
     findings.extend(facts.seen.as_ref().map(sources));
+    if let Some(standing) = &facts.imports {
+        findings.push(imports(standing));
+        findings.extend(headless(standing, &facts.unreached));
+    }
     findings
 }
 
@@ -122,6 +135,52 @@ fn exports(versions: &Result<Vec<String>, String>) -> Finding {
     let text = format!("the cluster has the kind in {served}, which this release does not read");
     let fix = "serve v1beta1 or v1alpha1 as well, or upgrade Rialto";
     Finding::new(ABOUT, FindingLevel::Failed, text).with_fix(fix)
+}
+
+fn imports(standing: &Standing) -> Finding {
+    const ABOUT: &str = "ServiceImports";
+    if let Some(why) = &standing.stopped {
+        let text = format!("{why}, so that none is written");
+        return Finding::new(ABOUT, FindingLevel::Failed, text).with_fix(
+            "remove the other controller and its ServiceImports, or install the chart with `mode: \
+             Observe`; where the kind is missing, `kubectl apply -f deploy/helm/rialto/crds`",
+        );
+    }
+    if standing.left_off.is_empty() {
+        return good(ABOUT, "all ports of what is imported are carried");
+    }
+    let text = format!("gateways carry TCP only: {} lead nowhere", some_of(&standing.left_off));
+    let fix = "reach these services by a TCP port";
+    Finding::new(ABOUT, FindingLevel::Warning, text).with_fix(fix)
+}
+
+/// Nothing where no other cluster has pods that are dialled themselves.
+fn headless(standing: &Standing, unreached: &[(ClusterName, SocketAddr)]) -> Option<Finding> {
+    const ABOUT: &str = "headless services";
+    if standing.pods.is_empty() {
+        return None;
+    }
+    if unreached.is_empty() {
+        return Some(good(ABOUT, "pods of other clusters answer this one's"));
+    }
+    let of = |(cluster, address): &(ClusterName, SocketAddr)| format!("{cluster} ({address})");
+    let clusters: Vec<String> = unreached.iter().map(of).collect();
+    let text = format!(
+        "pods of {} do not answer this cluster's: names of their headless services lead nowhere",
+        some_of(&clusters)
+    );
+    Some(Finding::new(ABOUT, FindingLevel::Warning, text).with_fix(
+        "route the clusters' pod networks to each other, or export a Service with a cluster IP",
+    ))
+}
+
+/// As many as a person reads.
+fn some_of(texts: &[String]) -> String {
+    let shown = &texts[..texts.len().min(limits::FINDING_ITEMS_MAX)];
+    match texts.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn gateways(facts: &Facts) -> Finding {

@@ -115,12 +115,16 @@ fn conflict(entry: &ImportEntry) -> Claim {
 
 /// The ports that gateways do not carry; a headless service's pods are dialled without them.
 pub(super) fn left_off(entry: &ImportEntry) -> Option<String> {
-    let is_left = |port: &&Port| !entry.headless && !port.is_carried();
-    let left: Vec<String> = entry.traits.ports.iter().filter(is_left).map(describe).collect();
+    let left = ports_left_off(entry);
     if left.is_empty() {
         return None;
     }
     Some(format!("gateways carry TCP only, so that these ports lead nowhere: {}", left.join(", ")))
+}
+
+pub(super) fn ports_left_off(entry: &ImportEntry) -> Vec<String> {
+    let is_left = |port: &&Port| !entry.headless && !port.is_carried();
+    entry.traits.ports.iter().filter(is_left).map(describe).collect()
 }
 
 fn describe(port: &Port) -> String {

@@ -1,9 +1,9 @@
 //! What shall be in the cluster, from what the bridge says. Pure.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use rialto_types::id::ServiceName;
+use rialto_types::id::{ClusterName, ServiceName};
 use rialto_types::import::{IpFamily, Port};
 use rialto_types::report::VirtualIps;
 use rialto_types::snapshot::{ImportEntry, ServiceEntry, Snapshot};
@@ -25,6 +25,10 @@ pub(super) struct Desired {
     /// By namespace and name.
     pub(super) slices: BTreeMap<(String, String), Slice>,
     pub(super) exports: BTreeMap<ServiceName, Vec<Claim>>,
+    /// Services with ports that lead nowhere, and which.
+    pub(super) left_off: Vec<String>,
+    /// Of each other cluster with pods that are dialled themselves, one of them.
+    pub(super) pods: BTreeMap<ClusterName, SocketAddr>,
 }
 
 /// A ServiceImport.
@@ -55,6 +59,15 @@ pub(super) fn of(snapshot: &Snapshot, virtual_ips: &VirtualIps, exports: &Export
         let addresses = virtual_ips.get(name).map(Vec::as_slice).unwrap_or_default();
         desired.imports.insert(name.clone(), import(entry, service, addresses));
         desired.slices.extend(slice::of(entry, service, addresses));
+        let left = condition::ports_left_off(entry);
+        if !left.is_empty() {
+            desired.left_off.push(format!("{name} {}", left.join(", ")));
+        }
+        for (cluster, address) in pods(service) {
+            if *cluster != names.cluster {
+                desired.pods.entry(cluster.clone()).or_insert(address);
+            }
+        }
     }
     for (name, state) in exports {
         let entry = snapshot.imports.get(name);
@@ -62,6 +75,14 @@ pub(super) fn of(snapshot: &Snapshot, virtual_ips: &VirtualIps, exports: &Export
         desired.exports.insert(name.clone(), claims);
     }
     desired
+}
+
+/// Where the pods of a headless service listen for its first port, by cluster.
+fn pods(service: &ServiceEntry) -> impl Iterator<Item = (&ClusterName, SocketAddr)> {
+    service.headless.iter().flatten().filter_map(|endpoint| {
+        let port = *service.clusters.get(&endpoint.cluster)?.first()?;
+        Some((&endpoint.cluster, SocketAddr::new(endpoint.address, endpoint.target(port))))
+    })
 }
 
 fn import(entry: &ImportEntry, service: &ServiceEntry, addresses: &[IpAddr]) -> Import {

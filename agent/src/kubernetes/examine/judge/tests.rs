@@ -30,6 +30,8 @@ fn facts() -> Facts {
         names: Some(Ok(Answer::Ours)),
         seen: Some(Ok(vec![seen("10.0.0.7", "10.0.0.7")])),
         unaddressed: Vec::new(),
+        imports: Some(Standing::default()),
+        unreached: Vec::new(),
     }
 }
 
@@ -49,8 +51,8 @@ fn check(facts: &Facts, expected: &[&str]) {
 #[test]
 fn where_all_is_well_nothing_is_to_be_done() {
     check(&facts(), &[]);
-    assert_eq!(judge(&facts()).len(), 5);
-    let watching = Facts { mode: Mode::Observe, names: None, seen: None, ..facts() };
+    assert_eq!(judge(&facts()).len(), 6);
+    let watching = Facts { mode: Mode::Observe, names: None, seen: None, imports: None, ..facts() };
     assert_eq!(judge(&watching).len(), 3, "names and callers do not matter there");
 }
 
@@ -108,4 +110,37 @@ fn a_cluster_that_cannot_take_part_is_told_so() {
              unknown, and no rule that allows by identity fits them",
         ],
     );
+}
+
+#[test]
+fn who_else_makes_imports_is_named() {
+    let stopped = Some("`other-mcs` makes ServiceImports here, such as shop/web".to_owned());
+    let imports = Some(Standing { stopped, ..Standing::default() });
+    let told = "Failed ServiceImports: `other-mcs` makes ServiceImports here, such as shop/web, so \
+                that none is written";
+    check(&Facts { imports, ..facts() }, &[told]);
+}
+
+#[test]
+fn ports_that_are_not_carried_are_named_some_of_them() {
+    let left_off = (0..10).map(|at| format!("shop/web-{at} dns 53/UDP")).collect();
+    let imports = Some(Standing { left_off, ..Standing::default() });
+    let bad = judge(&Facts { imports, ..facts() });
+    let finding = bad.iter().find(|it| it.about == "ServiceImports").expect("one");
+    assert_eq!(finding.level, FindingLevel::Warning);
+    assert!(finding.text.starts_with("gateways carry TCP only: shop/web-0 dns 53/UDP, "));
+    assert!(finding.text.ends_with("and 2 more lead nowhere"), "{}", finding.text);
+}
+
+#[test]
+fn headless_services_need_pod_networks_that_are_routed() {
+    let west: ClusterName = "west".parse().expect("a cluster");
+    let pod: SocketAddr = "10.2.0.1:42".parse().expect("an address");
+    let imports = Some(Standing { pods: [(west.clone(), pod)].into(), ..Standing::default() });
+    let reached = Facts { imports, ..facts() };
+    check(&reached, &[]);
+    assert_eq!(judge(&reached).len(), 7);
+    let told = "Warning headless services: pods of west (10.2.0.1:42) do not answer this cluster's: \
+                names of their headless services lead nowhere";
+    check(&Facts { unreached: vec![(west, pod)], ..reached }, &[told]);
 }

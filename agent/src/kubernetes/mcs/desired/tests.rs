@@ -223,6 +223,20 @@ fn a_large_headless_service_has_several_slices() {
 }
 
 #[test]
+fn ports_that_lead_nowhere_and_a_pod_of_each_other_cluster_are_known() {
+    let desired = of(&snapshot(None, traits()), &VirtualIps::new(), &Exports::new());
+    assert_eq!(desired.left_off, ["shop/web dns-udp 42/UDP"]);
+    assert!(desired.pods.is_empty());
+    let mut moved = endpoint("west", None, "10.2.0.1");
+    moved.ports = [(42, 4242)].into();
+    let pods = vec![endpoint("north", None, "10.9.0.1"), moved, endpoint("west", None, "10.2.0.2")];
+    let desired = of(&snapshot(Some(pods), traits()), &VirtualIps::new(), &Exports::new());
+    let told: Vec<String> = desired.pods.iter().map(|(of, at)| format!("{of} {at}")).collect();
+    assert_eq!(told, ["west 10.2.0.1:4242"], "the own cluster's are not asked");
+    assert!(desired.left_off.is_empty(), "pods are dialled themselves");
+}
+
+#[test]
 fn exports_are_told_how_they_fare() {
     let state =
         ExportState { validity: Validity::NoService, generation: 1, conditions: Vec::new() };
