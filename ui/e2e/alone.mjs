@@ -240,7 +240,9 @@ const checks = [
         await on.getByText('5 min', { exact: true }).first().click();
         await on.waitForURL('**over=5m');
         await on.reload();
-        await on.getByRole('radio', { name: '5 min', checked: true }).waitFor();
+        await on
+          .getByRole('radio', { name: '5 min', checked: true })
+          .waitFor({ state: 'attached' });
         await on.getByText('last 5 min, ').waitFor();
       }
     },

@@ -98,7 +98,8 @@ function Another({
     (row) => row.namespace === namespace && !taken.includes(row.name),
   );
   const [chosen, setChosen] = useState('');
-  if (free.length === 0) return null;
+  // While nobody knows, its place is kept.
+  if (data !== undefined && free.length === 0) return null;
   return (
     <div className="row" style={{ alignItems: 'end' }}>
       <NativeSelect

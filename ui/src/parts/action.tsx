@@ -83,17 +83,17 @@ export function ActionDialog<T extends Preview>({
         {done === undefined ? (
           <>
             {children}
-            <section aria-label="What will happen" aria-busy={!isCurrent} className="stack">
+            <section aria-label="What will happen" aria-busy={!isCurrent} className="stack late">
               <h3>What will happen</h3>
               {describe(asked.data)}
               {(asked.data?.warnings ?? []).map((warning) => (
                 <Note key={warning} level="degraded" title={warning} />
               ))}
             </section>
-            {asked.data?.command != null && (
+            {(asked.data === undefined || asked.data.command != null) && (
               <section aria-label="The same as a command" className="stack">
                 <h3>The same as a command</h3>
-                <Command text={asked.data.command} />
+                <Command text={asked.data?.command ?? 'rialto …'} />
               </section>
             )}
             <TextInput
