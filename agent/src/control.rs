@@ -306,7 +306,7 @@ impl Control {
 impl Admin for Control {
     fn pending(&self) -> Vec<String> {
         let mut pending = self.published.faults.borrow().clone();
-        if self.published.plain.borrow().is_none() {
+        if self.published.table.borrow().is_none() {
             pending.push("a first good look at the registry".into());
         }
         let link = self.link.borrow();
@@ -335,7 +335,7 @@ impl Admin for Control {
                 "problem": link.problem,
             },
             "faults": *self.published.faults.borrow(),
-            "table": self.published.plain.borrow().as_deref(),
+            "table": self.published.table.borrow().as_deref(),
         })
     }
 }

@@ -18,13 +18,12 @@ use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::local::{EndpointHealth, LocalTable};
 use rialto_types::report::{HealthSummary, VirtualIps};
-use rialto_wire::grpc::Table;
 use rialto_wire::identity::file;
 use tokio::sync::{mpsc, watch};
 
 use crate::check::Wanted;
 use crate::config::Config;
-use crate::feed::{self, Encoded};
+use crate::feed;
 use crate::fold::{Fold, Numbered, Target};
 use crate::gateways::Gateways;
 use crate::link;
@@ -33,8 +32,7 @@ use crate::provider::{self, Provider};
 
 /// What the loop gives away.
 pub(crate) struct Outputs {
-    table: watch::Sender<Encoded>,
-    plain: watch::Sender<Option<Arc<LocalTable>>>,
+    table: watch::Sender<Option<Arc<LocalTable>>>,
     report: watch::Sender<Option<Numbered>>,
     summaries: watch::Sender<Arc<Vec<HealthSummary>>>,
     wanted: watch::Sender<Wanted>,
@@ -46,8 +44,7 @@ pub(crate) struct Outputs {
 /// Where it is read.
 #[derive(Clone)]
 pub(crate) struct Published {
-    pub(crate) table: watch::Receiver<Encoded>,
-    pub(crate) plain: watch::Receiver<Option<Arc<LocalTable>>>,
+    pub(crate) table: watch::Receiver<Option<Arc<LocalTable>>>,
     pub(crate) report: watch::Receiver<Option<Numbered>>,
     pub(crate) summaries: watch::Receiver<Arc<Vec<HealthSummary>>>,
     pub(crate) wanted: watch::Receiver<Wanted>,
@@ -62,7 +59,6 @@ pub(crate) struct Published {
 impl Outputs {
     pub(crate) fn new() -> (Self, Published) {
         let (table, table_read) = watch::channel(None);
-        let (plain, plain_read) = watch::channel(None);
         let (report, report_read) = watch::channel(None);
         let (summaries, summaries_read) = watch::channel(Arc::default());
         let (wanted, wanted_read) = watch::channel(Arc::default());
@@ -71,7 +67,6 @@ impl Outputs {
         let (unaddressed, unaddressed_read) = watch::channel(Vec::new());
         let published = Published {
             table: table_read,
-            plain: plain_read,
             report: report_read,
             summaries: summaries_read,
             wanted: wanted_read,
@@ -79,8 +74,7 @@ impl Outputs {
             virtual_ips: virtual_ips_read,
             unaddressed: unaddressed_read,
         };
-        let outputs =
-            Self { table, plain, report, summaries, wanted, faults, virtual_ips, unaddressed };
+        let outputs = Self { table, report, summaries, wanted, faults, virtual_ips, unaddressed };
         (outputs, published)
     }
 }
@@ -255,8 +249,7 @@ impl Core {
             && let Some(table) = self.fold.table()
         {
             self.metrics.set_endpoints(table);
-            self.outputs.table.send_replace(Some(Arc::new(Table::of(table))));
-            self.outputs.plain.send_replace(Some(table.clone()));
+            self.outputs.table.send_replace(Some(table.clone()));
         }
         if changed.report
             && let Some(report) = self.fold.report()

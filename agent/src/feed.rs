@@ -4,7 +4,7 @@
 //! Unix socket:  First  (who: the kernel's word)      ──▶ bridge Issue
 //! TLS:          First  (who: the API server's word)  ──▶ bridge Issue, in Kubernetes only
 //! mutual TLS:   Renew  (who: the certificate's word) ──▶ bridge Issue
-//!               Table  ◀── the local table, whole at each change; a gateway's address ──▶ report
+//!               Table  ◀── the local table, then its changes; a gateway's address ──▶ report
 //! ```
 
 use std::net::SocketAddr;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, TrustDomain};
 use rialto_types::limits;
+use rialto_types::local::LocalTable;
 use rialto_wire::grpc::control_client::ControlClient;
 use rialto_wire::grpc::local_join_server::{LocalJoin, LocalJoinServer};
 use rialto_wire::grpc::local_message::Message as FromPart;
@@ -20,7 +21,7 @@ use rialto_wire::grpc::local_reply::Message as ToPart;
 use rialto_wire::grpc::local_server::{Local, LocalServer};
 use rialto_wire::grpc::{
     Credentials, FirstRequest, Heartbeat, IssueRequest, LocalCredentials, LocalMessage, LocalReply,
-    Table, problem_status,
+    Table, TableChange, problem_status,
 };
 use rialto_wire::transport::{PeerIdentity, PeerUser};
 use tokio::sync::{mpsc, watch};
@@ -48,9 +49,6 @@ pub enum Event {
     },
 }
 
-/// The newest table, encoded once for all who get it.
-pub type Encoded = Option<Arc<Table>>;
-
 /// A channel to a member, as the members are now.
 pub type ToBridge = Arc<dyn Fn() -> Channel + Send + Sync>;
 
@@ -66,7 +64,7 @@ pub struct Feed {
     /// `HOST:PORT` of the mutual TLS listener, as parts reach it.
     pub address: String,
     pub bridge: ToBridge,
-    pub table: watch::Receiver<Encoded>,
+    pub table: watch::Receiver<Option<Arc<LocalTable>>>,
     pub events: mpsc::Sender<Event>,
     /// Owns the tasks of open streams.
     pub streams: TaskTracker,
@@ -89,7 +87,7 @@ impl Feed {
     pub fn routes(&self) -> Routes {
         let service = LocalServer::new(self.clone())
             .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
+            .max_encoding_message_size(limits::LOCAL_TABLE_BYTES_MAX);
         match self.reviewer {
             // Who has no certificate yet comes here too; every other service asks for one.
             Some(_) => Routes::new(service).add_service(LocalJoinServer::new(self.clone())),
@@ -206,6 +204,7 @@ impl Local for Feed {
             incoming: request.into_inner(),
             replies,
             gateway: None,
+            told: Told::default(),
         };
         self.streams.spawn(subscriber.run());
         Ok(Response::new(ReceiverStream::new(outgoing)))
@@ -226,6 +225,25 @@ struct Subscriber {
     incoming: Streaming<LocalMessage>,
     replies: mpsc::Sender<Result<LocalReply, Status>>,
     gateway: Option<Registered>,
+    told: Told,
+}
+
+/// What a part was told on its stream.
+#[derive(Debug, Default)]
+struct Told {
+    takes_changes: bool,
+    table: Option<Arc<LocalTable>>,
+}
+
+impl Told {
+    /// The newest table, whole at first, and for who takes no changes.
+    fn next(&mut self, newest: Arc<LocalTable>) -> ToPart {
+        let before = self.table.replace(newest.clone()).filter(|_| self.takes_changes);
+        match before {
+            Some(before) => ToPart::Change(TableChange::between(&before, &newest)),
+            None => ToPart::Table(Table::of(&newest)),
+        }
+    }
 }
 
 /// A gateway is registered for as long as this lives.
@@ -278,8 +296,8 @@ impl Subscriber {
                 }
                 changed = table.changed() => match changed {
                     Ok(()) => {
-                        let table = table.borrow_and_update().clone();
-                        table.map(|table| ToPart::Table((*table).clone()))
+                        let newest = table.borrow_and_update().clone();
+                        newest.map(|newest| self.told.next(newest))
                     }
                     Err(_) => return "the agent is stopping",
                 },
@@ -300,6 +318,7 @@ impl Subscriber {
 
     async fn take(&mut self, message: LocalMessage) -> Result<(), &'static str> {
         let Some(FromPart::Hello(hello)) = message.message else { return Ok(()) };
+        self.told.takes_changes = hello.takes_changes;
         let is_gateway = self.role == Role::Gateway;
         if self.gateway.is_some() || (hello.advertise.is_empty() && !is_gateway) {
             return Ok(());

@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use rialto_types::cluster::trust_domain;
+use rialto_types::local::{Endpoint, EndpointHealth};
 use rialto_wire::grpc::status_problem;
 use rialto_wire::transport;
 
@@ -70,5 +73,44 @@ async fn renewals_are_for_parts_of_this_cluster() {
         request.extensions_mut().insert(PeerIdentity(id));
         let refused = feed().0.renew(request).await.expect_err("no bridge, no certificate");
         assert_eq!(status_problem(&refused).code, code, "{peer:?}");
+    }
+}
+
+fn table(revision: u64, endpoints: u8) -> Arc<LocalTable> {
+    let endpoint = |last| Endpoint {
+        address: [192, 0, 2, last].into(),
+        ports: BTreeMap::from([(80, 8_080)]),
+        health: EndpointHealth::Unknown,
+        hostname: None,
+    };
+    let endpoints = (0..endpoints).map(endpoint).collect();
+    Arc::new(LocalTable {
+        cluster: "east".parse().expect("a cluster name"),
+        epoch: 1,
+        revision,
+        services: BTreeMap::from([("shop/cart".parse().expect("a name"), endpoints)]),
+        callers: BTreeMap::new(),
+    })
+}
+
+#[test]
+fn a_part_is_told_the_whole_table_once_and_changes_then() {
+    let mut told = Told { takes_changes: true, table: None };
+    let ToPart::Table(whole) = told.next(table(1, 1)) else { panic!("no whole table") };
+    let held = whole.open().expect("as written");
+    let ToPart::Change(change) = told.next(table(4, 2)) else { panic!("no change") };
+    assert_eq!(change.apply(&held).expect("of this table"), *table(4, 2));
+    // One that fell on the way must not be guessed.
+    let ToPart::Change(change) = told.next(table(5, 3)) else { panic!("no change") };
+    let refused = change.apply(&held).expect_err("a change was left out");
+    assert!(refused.to_string().contains("(1, 1)"), "{refused}");
+}
+
+#[test]
+fn a_part_of_an_earlier_release_is_told_whole_tables() {
+    let mut told = Told::default();
+    for revision in 1..3 {
+        let ToPart::Table(whole) = told.next(table(revision, 1)) else { panic!("no whole table") };
+        assert_eq!(whole.open().expect("as written"), *table(revision, 1));
     }
 }

@@ -267,10 +267,11 @@ pub const STATIC_FILE_POLL: Duration = Duration::from_secs(1);
 pub const STATIC_FILE_TIME_STAMP_GRAIN: Duration = Duration::from_secs(2);
 /// Faults of one static registry file that are shown; a broken file tends to repeat itself.
 pub const STATIC_FILE_FAULTS_MAX: usize = 20;
-/// Endpoints, and callers, of one cluster: both in one `LocalTable` message of at most
-/// `GRPC_MESSAGE_BYTES_MAX`, at up to 200 bytes each.
-pub const ENDPOINTS_PER_CLUSTER_MAX: usize = 20_000;
-pub const CALLERS_PER_CLUSTER_MAX: usize = 20_000;
+/// Endpoints, and callers, of one cluster: a large one, with room for what its own parts have.
+pub const ENDPOINTS_PER_CLUSTER_MAX: usize = 50_000;
+pub const CALLERS_PER_CLUSTER_MAX: usize = 50_000;
+/// Bytes of a message with a whole `LocalTable`: both at up to 300 bytes each.
+pub const LOCAL_TABLE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A gateway that is gone is still reported this long: longer than a restart, and its peers notice
 /// a dead one within seconds by themselves.
 pub const GATEWAY_FORGOTTEN: Duration = Duration::from_secs(60);
@@ -347,6 +348,9 @@ pub const POD_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const KUBERNETES_MESSAGE_CHARS_MAX: usize = 32_768;
 /// Endpoints of one EndpointSlice, as Kubernetes' own controller.
 pub const SLICE_ENDPOINTS_MAX: usize = 100;
+/// The local table is kept on disk at most this often: what is newer than the kept one is told
+/// again by the agent.
+pub const LOCAL_TABLE_KEEP: Duration = Duration::from_secs(1);
 /// Changes wait this long for others, so that a rollout is folded in some tens of steps.
 pub const KUBERNETES_SETTLE: Duration = Duration::from_millis(20);
 /// Changes of all kinds that wait for the store.

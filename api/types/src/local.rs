@@ -22,6 +22,62 @@ pub struct LocalTable {
     pub callers: BTreeMap<IpAddr, Caller>,
 }
 
+/// What makes a table of another one of the same epoch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalChange {
+    /// What is new or differs; `None` is gone.
+    pub services: BTreeMap<ServiceName, Option<Vec<Endpoint>>>,
+    /// The same of callers.
+    pub callers: BTreeMap<IpAddr, Option<Caller>>,
+}
+
+impl LocalChange {
+    pub fn between(before: &LocalTable, after: &LocalTable) -> Self {
+        Self {
+            services: differences(&before.services, &after.services),
+            callers: differences(&before.callers, &after.callers),
+        }
+    }
+
+    /// The table as it is after the change.
+    pub fn apply(self, before: &LocalTable, revision: u64) -> LocalTable {
+        let mut after = LocalTable { revision, ..before.clone() };
+        merge(&mut after.services, self.services);
+        merge(&mut after.callers, self.callers);
+        after
+    }
+}
+
+/// Walks both in order, because a table is compared often and differs in little.
+fn differences<K: Ord + Clone, V: PartialEq + Clone>(
+    before: &BTreeMap<K, V>,
+    after: &BTreeMap<K, V>,
+) -> BTreeMap<K, Option<V>> {
+    let mut differences = BTreeMap::new();
+    let mut old = before.iter().peekable();
+    for (key, value) in after {
+        while let Some((gone, _)) = old.next_if(|(other, _)| *other < key) {
+            differences.insert(gone.clone(), None);
+        }
+        let held = old.next_if(|(other, _)| *other == key);
+        if held.is_none_or(|(_, held)| held != value) {
+            differences.insert(key.clone(), Some(value.clone()));
+        }
+    }
+    differences.extend(old.map(|(gone, _)| (gone.clone(), None)));
+    differences
+}
+
+fn merge<K: Ord, V>(held: &mut BTreeMap<K, V>, change: BTreeMap<K, Option<V>>) {
+    for (key, value) in change {
+        match value {
+            Some(value) => held.insert(key, value),
+            None => held.remove(&key),
+        };
+    }
+}
+
 /// One endpoint of a service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -61,3 +117,6 @@ pub struct Caller {
     pub namespace: Namespace,
     pub account: ResourceName,
 }
+
+#[cfg(test)]
+mod tests;

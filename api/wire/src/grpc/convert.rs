@@ -19,6 +19,8 @@ pub enum Fault {
     Name { name: String, inner: String },
     #[error("the local table cannot be read")]
     Table(#[source] serde_json::Error),
+    #[error("the change is not one of the local table that is held, {held:?}")]
+    Base { held: (u64, u64) },
 }
 
 impl From<id::Revision> for Revision {
@@ -64,7 +66,7 @@ impl super::Table {
     pub fn of(table: &local::LocalTable) -> Self {
         let bytes = serde_json::to_vec(table).expect("a table has text keys only");
         Self {
-            position: Some(TablePosition { epoch: table.epoch, revision: table.revision }),
+            position: Some(position(table)),
             hash: sha256(&bytes).to_vec().into(),
             bytes: bytes.into(),
         }
@@ -77,6 +79,38 @@ impl super::Table {
         }
         serde_json::from_slice(&self.bytes).map_err(Fault::Table)
     }
+}
+
+impl super::TableChange {
+    pub fn between(before: &local::LocalTable, after: &local::LocalTable) -> Self {
+        let change = local::LocalChange::between(before, after);
+        let bytes = serde_json::to_vec(&change).expect("a change has text keys only");
+        Self {
+            base: Some(position(before)),
+            position: Some(position(after)),
+            hash: sha256(&bytes).to_vec().into(),
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Checks the hash and that it changes this table, then makes the next one of it.
+    pub fn apply(&self, held: &local::LocalTable) -> Result<local::LocalTable, Fault> {
+        if sha256(&self.bytes)[..] != self.hash[..] {
+            return Err(Fault::Hash("change of the local table".into()));
+        }
+        let next = self.position.filter(|next| next.epoch == held.epoch);
+        let (Some(next), true) = (next, self.base == Some(position(held))) else {
+            return Err(Fault::Base { held: (held.epoch, held.revision) });
+        };
+        let change: local::LocalChange =
+            serde_json::from_slice(&self.bytes).map_err(Fault::Table)?;
+        Ok(change.apply(held, next.revision))
+    }
+}
+
+/// Where a table stands.
+pub fn position(table: &local::LocalTable) -> TablePosition {
+    TablePosition { epoch: table.epoch, revision: table.revision }
 }
 
 /// The gRPC status of a problem; the whole problem travels in the details.

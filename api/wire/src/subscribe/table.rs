@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prost::Message;
 use rialto_types::error::Chain;
 use rialto_types::limits;
+use rialto_types::local::LocalTable;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -43,19 +44,31 @@ pub async fn follow_table<R: Receiver>(
     connected: watch::Sender<bool>,
 ) {
     let disk = Disk::new(&config.folder, "local");
-    let mut position = restore(&disk, &*receiver).await;
+    let (kept, keeping) = watch::channel(None);
+    let held = restore(&disk, &*receiver).await;
+    let following = follow(&config, receiver, connected, held, kept);
+    tokio::join!(following, keep(disk, keeping));
+}
+
+async fn follow<R: Receiver>(
+    config: &TableConfig,
+    receiver: Arc<R>,
+    connected: watch::Sender<bool>,
+    mut held: Held,
+    kept: watch::Sender<Held>,
+) {
     let mut backoff = Backoff::default();
     loop {
         let ended = match (config.dial)().await {
             Ok(channel) => {
                 let mut session = Session {
-                    config: &config,
-                    disk: &disk,
+                    config,
+                    kept: &kept,
                     receiver: &receiver,
                     connected: &connected,
                     backoff: &mut backoff,
                 };
-                session.run(channel, &mut position).await
+                session.run(channel, &mut held).await
             }
             Err(problem) => problem.to_string(),
         };
@@ -65,40 +78,64 @@ pub async fn follow_table<R: Receiver>(
     }
 }
 
-async fn restore<R: Receiver>(disk: &Disk, receiver: &R) -> (u64, u64) {
+/// The table in service.
+type Held = Option<Arc<LocalTable>>;
+
+fn position(held: &Held) -> (u64, u64) {
+    held.as_ref().map_or((0, 0), |table| (table.epoch, table.revision))
+}
+
+async fn restore<R: Receiver>(disk: &Disk, receiver: &R) -> Held {
     let reading = disk.clone();
     let kept = tokio::task::spawn_blocking(move || reading.load()).await.unwrap_or_default();
     for document in kept {
         let decoded = Table::decode(document.as_slice());
         let Some(Ok(table)) = decoded.ok().map(|table| table.open()) else { continue };
-        let position = (table.epoch, table.revision);
-        receiver.apply_table(Arc::new(table)).await;
+        let table = Arc::new(table);
+        receiver.apply_table(table.clone()).await;
         tracing::info!("serving the local table kept on disk");
-        return position;
+        return Some(table);
     }
-    (0, 0)
+    None
+}
+
+/// Keeps the newest table on disk, the first one at once.
+async fn keep(disk: Disk, mut tables: watch::Receiver<Held>) {
+    while tables.changed().await.is_ok() {
+        let Some(table) = tables.borrow_and_update().clone() else { continue };
+        let disk = disk.clone();
+        let store = move || disk.store(&Table::of(&table).encode_to_vec());
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(store).await {
+            let error = Chain(&error);
+            tracing::warn!(%error, "the local table is in service but could not be kept on disk");
+        }
+        tokio::time::sleep(limits::LOCAL_TABLE_KEEP).await;
+    }
 }
 
 struct Session<'a, R> {
     config: &'a TableConfig,
-    disk: &'a Disk,
+    /// What is to be kept on disk.
+    kept: &'a watch::Sender<Held>,
     receiver: &'a Arc<R>,
     connected: &'a watch::Sender<bool>,
     backoff: &'a mut Backoff,
 }
 
 impl<R: Receiver> Session<'_, R> {
-    async fn run(&mut self, channel: Channel, position: &mut (u64, u64)) -> String {
+    async fn run(&mut self, channel: Channel, held: &mut Held) -> String {
         let (sender, outgoing) = mpsc::channel(limits::SUBSCRIBER_QUEUE);
+        let (epoch, revision) = position(held);
         let hello = LocalHello {
-            position: Some(TablePosition { epoch: position.0, revision: position.1 }),
+            position: Some(TablePosition { epoch, revision }),
             advertise: self.config.advertise.map(|a| a.to_string()).unwrap_or_default(),
+            takes_changes: true,
         };
         if send(&sender, ToAgent::Hello(hello)).await.is_err() {
             return "the stream closed before it began".into();
         }
         let mut client = LocalClient::new(channel)
-            .max_decoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX)
+            .max_decoding_message_size(limits::LOCAL_TABLE_BYTES_MAX)
             .max_encoding_message_size(limits::GRPC_MESSAGE_BYTES_MAX);
         let mut incoming = match client.table(ReceiverStream::new(outgoing)).await {
             Ok(response) => response.into_inner(),
@@ -122,15 +159,22 @@ impl<R: Receiver> Session<'_, R> {
                 }
             };
             heard = tokio::time::Instant::now();
-            let table = match message {
-                Ok(Some(message)) => match message.message {
-                    Some(FromAgent::Table(table)) => table,
-                    Some(FromAgent::Heartbeat(_)) | None => continue,
-                },
+            let message = match message {
+                Ok(Some(message)) => message.message,
                 Ok(None) => return "the agent ended the stream".into(),
                 Err(status) => return crate::grpc::status_problem(&status).to_string(),
             };
-            if let Err(reason) = self.take(table, position, &sender).await {
+            let offered = match (message, &*held) {
+                (Some(FromAgent::Table(table)), _) => table.open(),
+                (Some(FromAgent::Change(change)), Some(held)) => change.apply(held),
+                (Some(FromAgent::Change(_)), None) => return "a change of no table came".into(),
+                (Some(FromAgent::Heartbeat(_)) | None, _) => continue,
+            };
+            let taken = match offered {
+                Ok(table) => self.take(table, held, &sender).await,
+                Err(fault) => Err(Chain(&fault).to_string()),
+            };
+            if let Err(reason) = taken {
                 return reason;
             }
         }
@@ -138,24 +182,19 @@ impl<R: Receiver> Session<'_, R> {
 
     async fn take(
         &mut self,
-        table: Table,
-        position: &mut (u64, u64),
+        table: LocalTable,
+        held: &mut Held,
         sender: &mpsc::Sender<LocalMessage>,
     ) -> Result<(), String> {
-        let decoded = table.open().map_err(|fault| fault.to_string())?;
-        let offered = (decoded.epoch, decoded.revision);
-        if offered < *position {
+        let (offered, position) = ((table.epoch, table.revision), position(held));
+        if offered < position {
             return Err(format!("local table {offered:?} is older than {position:?}; refused"));
         }
-        self.receiver.apply_table(Arc::new(decoded)).await;
-        *position = offered;
+        let table = Arc::new(table);
+        self.receiver.apply_table(table.clone()).await;
+        *held = Some(table.clone());
+        self.kept.send_replace(Some(table));
         self.backoff.reset();
-        let (disk, document) = (self.disk.clone(), table.encode_to_vec());
-        let stored = tokio::task::spawn_blocking(move || disk.store(&document)).await;
-        if let Ok(Err(error)) = stored {
-            let error = Chain(&error);
-            tracing::warn!(%error, "the local table is in service but could not be kept on disk");
-        }
         let ack = TablePosition { epoch: offered.0, revision: offered.1 };
         send(sender, ToAgent::Ack(ack)).await
     }
