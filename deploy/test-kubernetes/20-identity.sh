@@ -67,7 +67,7 @@ expect "hello from west" from thief
 
 # All of that holds only where the platform keeps source addresses: check proves it by a probe.
 until_has "gateways see the pods' own ones" r describe cluster east
-expect "source addresses: in order" r check
+expect "source addresses, ServiceImports: in order" r check
 box=$(basename "$(dirname "$EAST")")
 if [ -e "/run/netns/$box" ]; then
   node_nft() { nsenter --net="/run/netns/$box" nft "$@"; }

@@ -7,13 +7,17 @@ import json, sys
 for it in json.load(sys.stdin)["items"]:
     if it["metadata"]["name"] == sys.argv[1]: print(it["status"]["agent"]["state"])' "$1"; }
 
-# A gateway pod is deleted: flows that it carried break, the next pod of its name serves.
-load details 30 "$work/gateway"
-sleep 5
-k "$WEST" --namespace rialto delete pod rialto-gateway-0 --wait >/dev/null
-wait "$loading"
-step "the only gateway of west deleted: $(figures "$work/gateway")"
-until_has '"cluster":"west"' where details
+# A gateway pod is deleted while a second one stands by: where the calls go, then where they come from.
+for side in west east; do
+  config=$WEST; [ "$side" = west ] || config=$EAST
+  load details 30 "$work/gateway-$side"
+  sleep 5
+  k "$config" --namespace rialto delete pod rialto-gateway-0 --wait >/dev/null
+  wait "$loading"
+  step "one of two gateways of $side deleted: $(figures "$work/gateway-$side")"
+  few_lost "$work/gateway-$side"
+  are_ready "$config"
+done
 
 # The agent is gone: what it told last stays in service.
 load details 40 "$work/agent"
@@ -47,4 +51,26 @@ if [ -e "/run/netns/$box" ] && [ -e "$state_of/pid/apiserver" ]; then
   wait "$loading"
   step "meanwhile: $(figures "$work/apiserver")"
   until_has '"cluster":"west"' where details
+
+  # The cluster is cut off: what also lives elsewhere is served, the rest fails fast, and returns.
+  cut() { nsenter --net="/run/netns/$box" nft "$@"; }
+  load details 60 "$work/cut"; of_west=$loading
+  load reviews 60 "$work/cut-both"
+  sleep 5
+  cut 'add table inet cut; add chain inet cut in { type filter hook prerouting priority -400; }; add rule inet cut in iifname "eth0" drop'
+  at=$EPOCHREALTIME
+  until_has "Silent" agent_is west
+  silent=$(since "$at")
+  sleep 20
+  cut delete table inet cut
+  at=$EPOCHREALTIME
+  until_has '"cluster":"west"' where details
+  served=$(since "$at")
+  until_has "Connected" agent_is west
+  step "west cut off: Silent after $silent, serves $served after the end of it, heard $(since "$at") after it"
+  wait "$of_west"
+  step "meanwhile, of what only west has: $(figures "$work/cut")"
+  wait "$loading"
+  step "meanwhile, of what east has too: $(figures "$work/cut-both")"
+  expect ", 0 lost" figures "$work/cut-both"
 fi
