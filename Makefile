@@ -20,7 +20,7 @@ UI_SOURCES := api/openapi.json ui/index.html ui/vite.config.ts \
   $(shell find ui/src ui/build -type f ! -name api.gen.ts)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kubernetes test-rust test-page bench bench-page screenshots \
+.PHONY: help demo test test-kubernetes test-rust test-page bench bench-page bench-kubernetes screenshots \
   check build ui page image-root setup-demo setup-test
 
 help: ## what can be made
@@ -50,6 +50,9 @@ test-page:
 bench-page: ui ## the page with 50 clusters and 2,000 services, made up
 	$(CARGO) bench $(WORKSPACE) --bench page -- --measure 20
 	CARGO=$(CARGO) $(NPM) run bench
+
+bench-kubernetes: ## an agent in front of a large cluster: KUBEBOX=PATH
+	CARGO=$(CARGO) deploy/bench/kubernetes.sh $(ARGS)
 
 screenshots: build ## the pictures in docs/, from a demo
 	RIALTO_BIN=$(CURDIR)/$(RIALTO) $(NPM) run screenshots
