@@ -8,13 +8,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Building without anything built before takes longest. */
 const READY_MS = 40 * 60_000;
 
-/** @param {number} minutes how long it lasts at most */
-export async function startFederation(minutes) {
+/** @param {number} minutes how long it lasts at most @param {string[]} [sizes] for the generator */
+export async function startFederation(minutes, sizes = []) {
   const child = spawn(
     process.env.CARGO ?? 'cargo',
     [
       ...['bench', '--workspace', '--locked', '--bench', 'page', '--'],
-      ...['--lasting', `${minutes}m`],
+      ...['--lasting', `${minutes}m`, ...sizes],
     ],
     // A group of its own: cargo does not hand signals on.
     { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'inherit'] },

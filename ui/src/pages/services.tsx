@@ -11,7 +11,8 @@ import { PageHead } from '../parts/shell';
 import './pages.css';
 
 const route = getRouteApi('/services');
-const PAGE = 100;
+const PAGE = 50;
+
 export function ServicesPage() {
   const wishes = route.useSearch();
   const navigate = route.useNavigate();

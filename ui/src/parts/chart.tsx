@@ -3,6 +3,7 @@
 import { Suspense, lazy } from 'react';
 import type { Series } from '../api/views';
 import { milliseconds, perSecond } from '../format';
+import { usePainted } from './painted';
 
 const Plot = lazy(() => import('./plot'));
 export const CHART_HEIGHT = 150;
@@ -40,6 +41,7 @@ function Chart({
   at: number;
   format: (value: number) => string;
 }) {
+  const isPainted = usePainted();
   const length = Math.max(...lines.map(({ values }) => values.length), 0);
   const minutes = `${Math.max(1, Math.round((length * series.stepMs) / 60_000))} min`;
   const isEmpty = lines.every(({ values }) => last(values) === undefined);
@@ -63,9 +65,16 @@ function Chart({
             No gateway reported in this time.
           </p>
         ) : (
-          <Suspense fallback={null}>
-            <Plot lines={lines} stepMs={series.stepMs} end={at - series.endAgeMs} format={format} />
-          </Suspense>
+          isPainted && (
+            <Suspense fallback={null}>
+              <Plot
+                lines={lines}
+                stepMs={series.stepMs}
+                end={at - series.endAgeMs}
+                format={format}
+              />
+            </Suspense>
+          )
         )}
       </div>
     </figure>

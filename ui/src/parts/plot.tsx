@@ -4,10 +4,22 @@ import { useEffect, useRef } from 'react';
 import { useColorScheme } from '@mantine/hooks';
 import { CHART_HEIGHT, type Line } from './chart';
 
-/** Colours are read from the page, because a canvas knows no custom properties. */
-function colorOf(element: Element, color: string): string {
+type Scheme = 'light' | 'dark';
+const colors: Record<Scheme, Map<string, string>> = { light: new Map(), dark: new Map() };
+
+/**
+ * Colours are read from the page, because a canvas knows no custom properties; each once, because
+ * reading makes the browser lay out what is half drawn.
+ */
+function colorOf(scheme: Scheme, color: string): string {
   const name = /^var\((--[a-z-]+)\)$/.exec(color)?.[1];
-  return name === undefined ? color : getComputedStyle(element).getPropertyValue(name).trim();
+  if (name === undefined) return color;
+  let value = colors[scheme].get(name);
+  if (value === undefined) {
+    value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    colors[scheme].set(name, value);
+  }
+  return value;
 }
 
 function data(lines: Line[], stepMs: number, end: number): uPlot.AlignedData {
@@ -39,7 +51,8 @@ export default function Plot({
 }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const scheme = useColorScheme();
+  // Not light at first and dark then, which would make each plot twice.
+  const scheme = useColorScheme('light', { getInitialValueInEffect: false });
   const shape = lines.map((line) => line.name).join();
   const latest = useRef({ lines, stepMs, end });
   useEffect(() => {
@@ -49,9 +62,9 @@ export default function Plot({
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    const text = colorOf(element, 'var(--dim)');
-    const grid = { stroke: colorOf(element, 'var(--line)'), width: 1 };
-    const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    const text = colorOf(scheme, 'var(--dim)');
+    const grid = { stroke: colorOf(scheme, 'var(--line)'), width: 1 };
+    const font = `11px ${colorOf(scheme, 'var(--sans)')}`;
     const made = new uPlot(
       {
         width: Math.max(80, element.clientWidth),
@@ -83,13 +96,13 @@ export default function Plot({
         series: [
           {},
           ...latest.current.lines.map((line) => ({
-            stroke: colorOf(element, line.color),
+            stroke: colorOf(scheme, line.color),
             width: 1.75,
             dash: line.isDashed ? [5, 4] : undefined,
             points: { show: false },
             fill: line.isDashed
               ? undefined
-              : `color-mix(in srgb, ${colorOf(element, line.color)} 12%, transparent)`,
+              : `color-mix(in srgb, ${colorOf(scheme, line.color)} 12%, transparent)`,
           })),
         ],
       },

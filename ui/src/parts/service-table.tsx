@@ -4,7 +4,16 @@ import { age, share } from '../format';
 import { Absent, ErrorShare, LatencyText, RateText } from './figures';
 import { Glyph, LevelMark } from './level';
 import { ServiceLink } from './links';
+import { usePainted } from './painted';
 import { TableBox } from './panel';
+
+/** The least that a row is high, in CSS pixels. */
+const ROW_HEIGHT = 34;
+
+/** What the screen has room for; the others follow once these are painted. */
+function screenful(): number {
+  return Math.ceil(window.innerHeight / ROW_HEIGHT);
+}
 
 export function ClusterChips({ clusters }: { clusters: ServiceRow['clusters'] }) {
   return (
@@ -34,52 +43,47 @@ export function ClusterChips({ clusters }: { clusters: ServiceRow['clusters'] })
   );
 }
 
-const Row = memo(
-  function Row({ row }: { row: ServiceRow }) {
-    const { rates } = row;
-    return (
-      <tr>
-        <td className="whole">
-          <ServiceLink namespace={row.namespace} name={row.name} />
-          {row.workspace != null && (
-            <>
-              {' '}
-              <span className="tag">{row.workspace}</span>
-            </>
-          )}
-        </td>
-        <td className="whole">
-          <LevelMark level={row.level} text={row.text} />
-        </td>
-        <td className="whole">
-          <ClusterChips clusters={row.clusters} />
-        </td>
-        <td className="dim nowrap" data-name="Ports">
-          {row.ports}
-        </td>
-        <td className="number" data-name="Requests">
-          <RateText rates={rates} />
-        </td>
-        <td className="number" data-name="Errors">
-          <ErrorShare rates={rates} />
-        </td>
-        <td className="number" data-name="p95">
-          <LatencyText rates={rates} />
-        </td>
-        <td className="number" data-name="Leaves">
-          {row.remoteShare == null ? (
-            <Absent why="no traffic to measure" />
-          ) : (
-            share(row.remoteShare)
-          )}
-        </td>
-      </tr>
-    );
-  },
-  (before, after) => JSON.stringify(before.row) === JSON.stringify(after.row),
-);
+const Row = memo(function Row({ row }: { row: ServiceRow }) {
+  const { rates } = row;
+  return (
+    <tr>
+      <td className="whole">
+        <ServiceLink namespace={row.namespace} name={row.name} />
+        {row.workspace != null && (
+          <>
+            {' '}
+            <span className="tag">{row.workspace}</span>
+          </>
+        )}
+      </td>
+      <td className="whole">
+        <LevelMark level={row.level} text={row.text} />
+      </td>
+      <td className="whole">
+        <ClusterChips clusters={row.clusters} />
+      </td>
+      <td className="dim nowrap" data-name="Ports">
+        {row.ports}
+      </td>
+      <td className="number" data-name="Requests">
+        <RateText rates={rates} />
+      </td>
+      <td className="number" data-name="Errors">
+        <ErrorShare rates={rates} />
+      </td>
+      <td className="number" data-name="p95">
+        <LatencyText rates={rates} />
+      </td>
+      <td className="number" data-name="Leaves">
+        {row.remoteShare == null ? <Absent why="no traffic to measure" /> : share(row.remoteShare)}
+      </td>
+    </tr>
+  );
+});
 
 export function ServiceTable({ rows }: { rows: ServiceRow[]; at: number }) {
+  const isPainted = usePainted();
+  const shown = isPainted ? rows : rows.slice(0, screenful());
   return (
     <TableBox label="Services">
       <table className="cards-on-phone">
@@ -108,7 +112,7 @@ export function ServiceTable({ rows }: { rows: ServiceRow[]; at: number }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {shown.map((row) => (
             <Row key={`${row.namespace}/${row.name}`} row={row} />
           ))}
         </tbody>
