@@ -175,6 +175,7 @@ impl Fold {
                 ports: service.ports.iter().map(provider::Port::as_service_port).collect(),
                 labels: service.labels.clone(),
                 exported: service.exported,
+                client_affinity_s: service.client_affinity_s,
                 export: service.export.clone(),
                 headless: service.headless.then(|| self.named(endpoints)),
             };

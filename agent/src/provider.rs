@@ -52,6 +52,8 @@ pub struct Service {
     /// What the object by which it is exported says, where the registry has such objects.
     pub export: Option<ReportedExport>,
     pub headless: bool,
+    /// How many seconds a caller stays with an endpoint; `None` if it does not.
+    pub client_affinity_s: Option<u32>,
     pub endpoints: Vec<Endpoint>,
     /// How its endpoints are checked; `None` leaves their health Unknown.
     pub check: Option<CheckSpec>,

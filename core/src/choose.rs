@@ -9,6 +9,9 @@
 //! One draw decides everything: the same arguments give the same choice. A retry calls again with
 //! the same draw and what was tried in `excluded`; the backend then stays the same.
 //!
+//! A caller of a service with `sessionAffinity: ClientIP` is placed by its address instead of the
+//! draw, at each step ([`affinity`]).
+//!
 //! **Clusters** come in this order: the own one (unless the policy's order names it), the policy's
 //! order, the rest as equals, those of the own region first. Load spills from one to the next by
 //! Envoy's arithmetic: each takes `usable / total x overprovisioning` of what is left. A cluster of
@@ -17,6 +20,7 @@
 //! endpoints are ejected rather than gone are asked all the same (the panic rule of
 //! [`crate::health`]).
 
+pub mod affinity;
 mod cluster;
 mod endpoint;
 mod gateway;
@@ -24,7 +28,7 @@ mod route;
 mod trace;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rialto_types::error::Code;
@@ -47,6 +51,8 @@ pub struct Request<'a> {
     pub port: u16,
     /// The head, on HTTP ports.
     pub http: Option<HttpRequest<'a>>,
+    /// The caller's address, where it is known.
+    pub caller: Option<IpAddr>,
     /// What was tried already.
     pub excluded: &'a [Excluded<'a>],
 }
@@ -54,9 +60,13 @@ pub struct Request<'a> {
 /// A request that a peer's gateway sends to this cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointRequest<'a> {
+    /// What the caller dialled.
+    pub dialled: &'a ServiceName,
     /// The backend that the peer's route chose.
     pub service: &'a ServiceName,
     pub port: u16,
+    /// The caller, as the peer sent it; counts where this cluster's own snapshot asks for affinity.
+    pub affinity: Option<affinity::Key>,
     pub excluded: &'a [Excluded<'a>],
 }
 
@@ -93,6 +103,8 @@ pub struct Choice<'a> {
     pub route: Option<&'a str>,
     /// From the request's head to the end of the answer.
     pub timeout: Option<Duration>,
+    /// By what the caller was placed, if it is to stay there.
+    pub affinity: Option<affinity::Key>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +171,18 @@ pub fn choose_traced<'a, T: Trace>(
     trace: &mut T,
 ) -> Result<Choice<'a>, Refusal> {
     let parent = find_service(snapshot, request.service, request.port)?;
-    let routed = route::choose(snapshot, parent, request, draw, trace)?;
+    let caller = request.caller.map(|caller| affinity::Key::of(caller, &parent.name));
+    let route_draw = match caller {
+        Some(key) if parent.client_affinity => key.draw(0),
+        Some(_) | None => draw,
+    };
+    let routed = route::choose(snapshot, parent, request, route_draw, trace)?;
+    let is_asked = affinity::is_asked(snapshot, [&parent.name, &routed.backend.name]);
+    let affinity = caller.filter(|_| is_asked);
+    if is_asked {
+        let who = if caller.is_some() { "this" } else { "each" };
+        trace.step(Stage::Cluster, format_args!("{who} caller's address has its place (ClientIP)"));
+    }
     let field = cluster::Field {
         snapshot,
         table,
@@ -167,6 +190,7 @@ pub fn choose_traced<'a, T: Trace>(
         endpoints: local_endpoints(table, &routed.backend.name),
         service: routed.backend,
         port: routed.port,
+        affinity,
         excluded: request.excluded,
         now,
     };
@@ -183,6 +207,7 @@ pub fn choose_traced<'a, T: Trace>(
         target,
         route: routed.source,
         timeout: routed.timeout,
+        affinity,
     })
 }
 
@@ -207,7 +232,7 @@ pub fn choose_endpoint(
     now: Instant,
     draw: u64,
 ) -> Result<SocketAddr, Refusal> {
-    let EndpointRequest { service, port, excluded } = *request;
+    let EndpointRequest { dialled, service, port, affinity, excluded } = *request;
     let entry = find_service(snapshot, service, port)?;
     let own = &table.cluster;
     if !entry.clusters.get(own).is_some_and(|ports| ports.contains(&port)) {
@@ -215,8 +240,18 @@ pub fn choose_endpoint(
         return Err(Refusal::new(Code::NotExported, text));
     }
     let endpoints = local_endpoints(table, service);
-    let field =
-        cluster::Field { snapshot, table, health, endpoints, service: entry, port, excluded, now };
+    let affinity = affinity.filter(|_| affinity::is_asked(snapshot, [dialled, service]));
+    let field = cluster::Field {
+        snapshot,
+        table,
+        health,
+        endpoints,
+        service: entry,
+        port,
+        affinity,
+        excluded,
+        now,
+    };
     endpoint::choose(&field, mix(draw, 2), &mut Off)
 }
 

@@ -64,7 +64,7 @@ fn place(
     let method = request.method.as_deref().unwrap_or("GET");
     let head = HttpRequest { method, path, query, headers: &headers };
     let http = (protocol == AppProtocol::Http).then_some(head);
-    let wish = Request { service: &request.service, port, http, excluded: &[] };
+    let wish = Request { service: &request.service, port, http, caller: None, excluded: &[] };
     let caller = check_caller(snapshot, &request.from_cluster, request.caller.clone());
     let judge = |backend, steps: &mut Vec<ExplainStep>| {
         let operation = Operation { service: &request.service, backend, http };

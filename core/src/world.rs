@@ -109,7 +109,7 @@ impl World {
     }
 
     /// `service NS/NAME ports=[NAME:]PORT/PROTOCOL,... clusters=NAME[:PORT+PORT],... [vips=IP,...]
-    /// [order=A,B] [policy=NAME] [factor=PERCENT] [headless]`
+    /// [order=A,B] [policy=NAME] [factor=PERCENT] [headless] [sticky]`
     fn service(&mut self, words: &mut Words<'_>) {
         let name: ServiceName = parse(words.next());
         let ports: Vec<ServicePort> = words.list("ports").map(words::port).collect();
@@ -126,6 +126,7 @@ impl World {
             virtual_ips: words.list("vips").map(parse).collect(),
             gateway_ports: BTreeMap::new(),
             headless: words.flag("headless").then(Vec::new),
+            client_affinity: words.flag("sticky"),
             failover: FailoverEntry {
                 policy: words.option("policy").map(parse),
                 order: words.list("order").map(parse).collect(),

@@ -86,6 +86,7 @@ pub(crate) fn snapshot() -> Snapshot {
                 })
                 .collect()
         }),
+        client_affinity: false,
         failover: FailoverEntry {
             policy: None,
             order: vec![east.clone()],

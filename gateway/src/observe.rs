@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use rialto_core::authorize::Caller;
+use rialto_core::choose::affinity;
 use rialto_types::error::Code;
 use rialto_types::id::{ClusterName, ServiceName, Timestamp};
 use rialto_wire::identity;
@@ -104,6 +105,7 @@ impl Flow {
             offset: 0,
             trace: None,
             deadline_ms: None,
+            affinity: chosen.affinity.map(affinity::Key::number),
         }
     }
 

@@ -4,7 +4,7 @@
 //! Payload is held back until the far side has accepted: a flow that meets silence can be tried
 //! elsewhere without anything having been delivered. The client's bytes wait in the kernel.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rialto_core::authorize::{self, Operation};
 use rialto_core::health::Outcome;
@@ -38,6 +38,7 @@ pub(crate) async fn serve_near(worker: Worker, near: Near) {
         worker: &worker,
         service: &service,
         port,
+        caller: source.ip(),
         draw: rand::random(),
         tried: Vec::new(),
         flow,
@@ -79,6 +80,7 @@ struct Attempt<'a> {
     worker: &'a Worker,
     service: &'a ServiceName,
     port: u16,
+    caller: IpAddr,
     draw: u64,
     tried: Vec<Tried>,
     flow: Flow,
@@ -128,6 +130,7 @@ impl Attempt<'_> {
             service: self.service,
             port: self.port,
             http: None,
+            caller: self.caller,
             tried: &self.tried,
             draw: self.draw,
         };
@@ -367,7 +370,7 @@ async fn connect_for(worker: &Worker, flow: &mut Flow, open: &Open) -> Result<Tc
     let draw = rand::random();
     let mut tried = Vec::new();
     for _ in 0..limits::ENDPOINT_ATTEMPTS_MAX {
-        let endpoint = match worker.choose_endpoint(&tables, backend, port, &tried, draw) {
+        let endpoint = match worker.choose_endpoint(&tables, open, &tried, draw) {
             Ok(endpoint) => endpoint,
             Err(refusal) if tried.is_empty() => return Err(convert(&refusal)),
             Err(_) => break,

@@ -19,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rialto_core::authorize;
-use rialto_core::choose::{self, Choice, EndpointRequest, Excluded, Refusal};
+use rialto_core::choose::{self, EndpointRequest, Excluded, Refusal};
 use rialto_core::health::{self, Health, Notice, Outcome, Path, PeerRef};
 use rialto_types::error::Chain;
-use rialto_types::id::{ClusterName, InstanceId, ServiceName};
+use rialto_types::id::{ClusterName, InstanceId};
 use rialto_types::limits;
 use rialto_types::local::LocalTable;
 use rialto_types::snapshot::Snapshot;
@@ -43,6 +43,7 @@ use crate::tunnel::header::Open;
 use crate::tunnel::pool::{Event, OpenError, Opened, PeerId, Pool};
 use crate::tunnel::quic::{BindError, Endpoint, Settings, Tls};
 
+mod choice;
 mod command;
 mod run;
 mod strangers;
@@ -51,6 +52,7 @@ mod streams;
 use strangers::Strangers;
 use streams::Stream;
 
+pub use choice::{Ask, Chosen, Target, Tried};
 pub use command::{Command, Handle, Start, StartError, start};
 
 /// What flows decide by: both documents as they were at one moment.
@@ -72,81 +74,6 @@ impl Tables {
         };
         Self { snapshot: Arc::default(), local: Arc::new(local) }
     }
-}
-
-/// What a retry leaves out, in a form that outlives the tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tried {
-    Endpoint(SocketAddr),
-    Gateway(PeerId),
-    Cluster(ClusterName),
-}
-
-impl Tried {
-    fn as_excluded(&self) -> Excluded<'_> {
-        match self {
-            Self::Endpoint(address) => Excluded::Endpoint(*address),
-            Self::Gateway(peer) => {
-                Excluded::Gateway { cluster: &peer.cluster, gateway: &peer.gateway }
-            }
-            Self::Cluster(cluster) => Excluded::Cluster(cluster),
-        }
-    }
-}
-
-/// `core`'s choice, in a form that outlives the tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
-    pub backend: ServiceName,
-    pub port: u16,
-    pub target: Target,
-    pub route: Option<String>,
-    pub timeout: Option<Duration>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    Local(SocketAddr),
-    Remote(PeerId),
-}
-
-impl Target {
-    /// The exclusion that makes a retry go elsewhere.
-    pub fn as_tried(&self) -> Tried {
-        match self {
-            Self::Local(address) => Tried::Endpoint(*address),
-            Self::Remote(peer) => Tried::Gateway(peer.clone()),
-        }
-    }
-}
-
-impl From<Choice<'_>> for Chosen {
-    fn from(choice: Choice<'_>) -> Self {
-        let target = match choice.target {
-            choose::Target::Local { endpoint } => Target::Local(endpoint),
-            choose::Target::Remote { cluster, gateway, address: _ } => {
-                Target::Remote(PeerId { cluster: cluster.clone(), gateway: gateway.clone() })
-            }
-        };
-        Self {
-            backend: choice.backend.clone(),
-            port: choice.port,
-            target,
-            route: choice.route.map(str::to_owned),
-            timeout: choice.timeout,
-        }
-    }
-}
-
-/// What a near flow asks for; `http` as in [`choose::Request`].
-#[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
-    pub service: &'a ServiceName,
-    pub port: u16,
-    pub http: Option<choose::HttpRequest<'a>>,
-    pub tried: &'a [Tried],
-    /// The same for all attempts of one flow or request.
-    pub draw: u64,
 }
 
 /// Handle on the worker of this thread; clones are handles on the same one.
@@ -324,8 +251,9 @@ impl Worker {
         let now = std::time::Instant::now();
         let health = self.inner.health.borrow();
         let choose = |excluded: &[Excluded<'_>]| {
-            let Ask { service, port, http, draw, .. } = *ask;
-            let request = choose::Request { service, port, http, excluded };
+            let Ask { service, port, http, caller, draw, .. } = *ask;
+            let caller = Some(caller);
+            let request = choose::Request { service, port, http, caller, excluded };
             choose::choose(&tables.snapshot, &tables.local, &health, &request, now, draw)
                 .map(Chosen::from)
         };
@@ -359,13 +287,19 @@ impl Worker {
     pub fn choose_endpoint(
         &self,
         tables: &Tables,
-        service: &ServiceName,
-        port: u16,
+        open: &Open,
         tried: &[Tried],
         draw: u64,
     ) -> Result<SocketAddr, Refusal> {
         let excluded: Vec<Excluded<'_>> = tried.iter().map(Tried::as_excluded).collect();
-        let request = EndpointRequest { service, port, excluded: &excluded };
+        let (service, port) = open.target();
+        let request = EndpointRequest {
+            dialled: &open.service,
+            service,
+            port,
+            affinity: open.affinity.map(choose::affinity::Key::from_number),
+            excluded: &excluded,
+        };
         let health = self.inner.health.borrow();
         let now = std::time::Instant::now();
         choose::choose_endpoint(&tables.snapshot, &tables.local, &health, &request, now, draw)

@@ -54,6 +54,9 @@ pub struct ReportedService {
     /// The ready endpoints of a headless service; `None` for others.
     #[serde(default)]
     pub headless: Option<Vec<HeadlessEndpoint>>,
+    /// How many seconds a caller stays with an endpoint; `None` if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_affinity_s: Option<u32>,
     /// What a registry with an object for the export says besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<ReportedExport>,

@@ -77,6 +77,9 @@ pub struct ServiceEntry {
     pub gateway_ports: BTreeMap<u16, u16>,
     /// The named endpoints of a headless service; `None` for others.
     pub headless: Option<Vec<HeadlessEndpoint>>,
+    /// Whether a caller stays with the endpoint that served it (`sessionAffinity: ClientIP`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub client_affinity: bool,
     pub failover: FailoverEntry,
 }
 

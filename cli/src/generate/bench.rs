@@ -143,6 +143,7 @@ fn entries(arguments: &Arguments, anchors: &TrustBundle) -> Vec<Entry> {
         virtual_ips,
         gateway_ports: BTreeMap::new(),
         headless: None,
+        client_affinity: false,
         failover: FailoverEntry {
             policy: None,
             order: Vec::new(),

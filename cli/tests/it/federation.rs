@@ -66,7 +66,7 @@ impl ByHand<'_> {
         self.parent.join(name).display().to_string()
     }
 
-    fn write(&self, name: &str, settings: &Value) -> anyhow::Result<String> {
+    pub(crate) fn write(&self, name: &str, settings: &Value) -> anyhow::Result<String> {
         let path = self.path(name);
         fs::write(&path, serde_saphyr::to_string(settings)?)?;
         Ok(path)
@@ -138,8 +138,18 @@ impl ByHand<'_> {
         self.refuse_agents_token(&token)?;
 
         let settings = self.node_settings(cluster, number)?;
-        let settings = self.write(&format!("{cluster}.yaml"), &settings)?;
-        let node = [PROGRAM, "node", "--config", &settings, "--token-file", &token];
+        self.write(&format!("{cluster}.yaml"), &settings)?;
+        self.run_node(cluster, &["--token-file", &token])
+    }
+
+    /// With the identity and the documents that it has on disk.
+    pub(crate) fn start_node_again(&self, cluster: &str) -> anyhow::Result<Ended> {
+        self.run_node(cluster, &[])
+    }
+
+    fn run_node(&self, cluster: &str, more: &[&str]) -> anyhow::Result<Ended> {
+        let settings = self.path(&format!("{cluster}.yaml"));
+        let node = [&[PROGRAM, "node", "--config", &settings], more].concat();
         let node = self.serve(cluster, &["--as", "node"], &node)?;
         self.until_ready(cluster, &[9902, 9903, 9904])?;
         Ok(node)

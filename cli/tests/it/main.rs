@@ -1,5 +1,6 @@
 //! One integration target: what needs several packages, or real processes of the one binary.
 
+mod affinity;
 mod bad_input;
 mod demo;
 mod examples;

@@ -105,6 +105,7 @@ impl Cluster {
                 labels: BTreeMap::new(),
                 exported: true,
                 headless: None,
+                client_affinity_s: None,
                 export: None,
             };
             (name.clone(), reported)

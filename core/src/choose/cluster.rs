@@ -9,8 +9,9 @@ use rialto_types::id::ClusterName;
 use rialto_types::local::{Endpoint, EndpointHealth, LocalTable};
 use rialto_types::snapshot::{ServiceEntry, Snapshot};
 
+use super::affinity::Key;
 use super::trace::{Stage, Trace};
-use super::{Excluded, Refusal};
+use super::{Excluded, Refusal, endpoint};
 use crate::health::{Counts, GatewayState, Health, PeerRef};
 
 /// All load, in basis points: Envoy counts whole percents and loses the remainder.
@@ -26,6 +27,8 @@ pub(super) struct Field<'a, 'r> {
     pub(super) endpoints: &'a [Endpoint],
     pub(super) service: &'a ServiceEntry,
     pub(super) port: u16,
+    /// The caller that is to stay where it is.
+    pub(super) affinity: Option<Key>,
     pub(super) excluded: &'r [Excluded<'r>],
     pub(super) now: Instant,
 }
@@ -92,7 +95,7 @@ pub(super) fn choose<'a, T: Trace>(
     let (serving, drained) = candidates.split_at(drained_from);
     let overprovisioning = u64::from(field.service.failover.overprovisioning_percent);
     for group in [serving, drained] {
-        if let Some(chosen) = spill(group, overprovisioning, draw) {
+        if let Some(chosen) = spill(group, overprovisioning, field.pick(group, draw)) {
             trace.step(Stage::Cluster, format_args!("{chosen}"));
             return Ok(chosen);
         }
@@ -106,26 +109,62 @@ pub(super) fn choose<'a, T: Trace>(
     Err(field.refuse())
 }
 
+/// What decides between clusters that all may serve.
+#[derive(Debug, Clone, Copy)]
+enum Pick {
+    Draw(u64),
+    /// Who stands lowest, from 0 to `FULL`, is served by the first level.
+    Caller {
+        key: Key,
+        standing: u64,
+    },
+}
+
 /// Takes the levels in order, each up to its ability of what is left; then one cluster of the level
 /// by its number of usable endpoints.
-fn spill<'a>(group: &[Candidate<'a>], overprovisioning: u64, draw: u64) -> Option<&'a ClusterName> {
+fn spill<'a>(
+    group: &[Candidate<'a>],
+    overprovisioning: u64,
+    pick: Pick,
+) -> Option<&'a ClusterName> {
     let levels = || group.chunk_by(|left, right| left.rank == right.rank);
     let able: u64 = levels().map(|level| ability(level, overprovisioning)).sum();
-    let mut rest = draw.checked_rem(able.min(FULL))?;
+    let able = able.min(FULL);
+    let mut rest = match pick {
+        Pick::Draw(draw) => draw.checked_rem(able)?,
+        Pick::Caller { standing, .. } if standing < able => standing,
+        // What all levels together are not able to take, they share.
+        Pick::Caller { key, .. } => key.draw(2).checked_rem(able)?,
+    };
     for level in levels() {
         let ability = ability(level, overprovisioning);
-        if rest >= ability {
-            rest -= ability;
-            continue;
+        if rest < ability {
+            return one_of(level, pick);
         }
-        let total: u64 = level.iter().map(Candidate::weight).sum();
-        let mut place = super::mix(draw, 1).checked_rem(total)?;
-        for candidate in level {
-            if place < candidate.weight() {
-                return Some(candidate.cluster);
-            }
-            place -= candidate.weight();
+        rest -= ability;
+    }
+    None
+}
+
+fn one_of<'a>(level: &[Candidate<'a>], pick: Pick) -> Option<&'a ClusterName> {
+    let draw = match pick {
+        Pick::Draw(draw) => draw,
+        Pick::Caller { key, .. } => {
+            let able = level.iter().filter(|candidate| candidate.weight() > 0);
+            let rank = |candidate: &Candidate<'_>| {
+                key.rank_weighted(candidate.cluster.as_str(), candidate.weight())
+            };
+            let highest = able.max_by(|one, other| rank(one).total_cmp(&rank(other)));
+            return highest.map(|candidate| candidate.cluster);
         }
+    };
+    let total: u64 = level.iter().map(Candidate::weight).sum();
+    let mut place = super::mix(draw, 1).checked_rem(total)?;
+    for candidate in level {
+        if place < candidate.weight() {
+            return Some(candidate.cluster);
+        }
+        place -= candidate.weight();
     }
     None
 }
@@ -171,6 +210,20 @@ impl<'a> Field<'a, '_> {
             GatewayState::Unknown => Some(GatewayUse::Untried),
             GatewayState::Down | GatewayState::Draining => None,
         }
+    }
+
+    /// What decides among a group. Callers that are to stay have a standing in all load. While the
+    /// own cluster comes first, it keeps those whose endpoint there serves; who spills is picked
+    /// among the others, so that each level has the same share as by draws.
+    fn pick(&self, group: &[Candidate<'_>], draw: u64) -> Pick {
+        let Some(key) = self.affinity else { return Pick::Draw(draw) };
+        let own = group.first().filter(|first| *first.cluster == self.table.cluster);
+        let served = own.map_or(0, |Candidate { counts: Counts { usable, total }, .. }| {
+            (FULL * u64::from(*usable)).checked_div(u64::from(*total)).unwrap_or(0)
+        });
+        let is_kept = own.is_some() && (served >= FULL || endpoint::is_kept(self, key));
+        let standing = if is_kept { 0 } else { served + key.draw(1) % (FULL - served) };
+        Pick::Caller { key, standing }
     }
 
     pub(super) fn is_tried(&self, address: SocketAddr) -> bool {

@@ -7,6 +7,7 @@ use rialto_types::error::Code;
 use rialto_types::limits;
 use rialto_types::local::{Endpoint, EndpointHealth};
 
+use super::affinity::Key;
 use super::cluster::Field;
 use super::trace::{Stage, Trace};
 use super::{Refusal, mix, place};
@@ -34,11 +35,14 @@ pub(super) fn choose<T: Trace>(
         return Err(refuse(field));
     };
     let count = counts[best];
-    let nth = |draw| {
-        let of_class = classed().filter(|(class, _)| *class == best);
-        of_class.map(|(_, address)| address).nth(place(draw, count)).expect("below the count")
+    let fit = || classed().filter(|(class, _)| *class == best).map(|(_, address)| address);
+    let chosen = match field.affinity {
+        Some(key) => kept(field, key, fit()).expect("the class is not empty"),
+        None => {
+            let nth = |draw| fit().nth(place(draw, count)).expect("below the count");
+            ramped(field.health, field.now, draw, nth)
+        }
     };
-    let chosen = ramped(field.health, field.now, draw, nth);
     trace.step(Stage::Endpoint, format_args!("{chosen}, 1 of {count} that fit"));
     Ok(chosen)
 }
@@ -59,6 +63,33 @@ fn class(
         (EndpointHealth::Unknown, true) => 3,
     };
     Some((class, address))
+}
+
+/// Whether the endpoint that a caller ranks highest of all, fit or not, can serve it.
+pub(super) fn is_kept(field: &Field<'_, '_>, key: Key) -> bool {
+    let all = field.endpoints.iter();
+    let all = all.filter_map(|endpoint| Some((endpoint.target(field.port)?, endpoint.health)));
+    let highest = all.max_by_key(|(address, _)| (key.rank_endpoint(*address), *address));
+    highest.is_some_and(|(address, health)| {
+        health != EndpointHealth::Unhealthy
+            && !field.is_tried(address)
+            && field.health.ejected_until(address, field.now).is_none()
+    })
+}
+
+/// The endpoint that the caller ranks highest. To one that has just come back, its callers return
+/// one after another.
+fn kept(
+    field: &Field<'_, '_>,
+    key: Key,
+    fit: impl Iterator<Item = SocketAddr>,
+) -> Option<SocketAddr> {
+    fit.max_by_key(|address| {
+        let rank = key.rank_endpoint(*address);
+        let share = field.health.share_percent(*address, field.now);
+        let takes_turn = share >= 100 || mix(rank, 1) % 100 < u64::from(share);
+        (takes_turn, rank, *address)
+    })
 }
 
 fn refuse(field: &Field<'_, '_>) -> Refusal {

@@ -26,7 +26,12 @@ pub(super) fn choose<'a, T: Trace>(
             all.filter(|gateway| field.gateway_use(cluster, gateway) == Some(wanted))
         };
         let count = fit().count();
-        if let Some(gateway) = fit().nth(place(draw, count)) {
+        let chosen = match field.affinity {
+            // What one gateway knows of its cluster's health, another may not know yet.
+            Some(key) => fit().max_by_key(|gateway| key.rank_name(gateway.id.as_str())),
+            None => fit().nth(place(draw, count)),
+        };
+        if let Some(gateway) = chosen {
             trace.step(Stage::Gateway, format_args!("{} of {count} that fit", gateway.id));
             let address = gateway.address;
             return Ok(Target::Remote { cluster, gateway: &gateway.id, address });

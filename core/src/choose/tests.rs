@@ -1,3 +1,4 @@
+mod affinity;
 mod properties;
 
 use crate::transcript;

@@ -74,6 +74,7 @@ fn reported() -> impl Strategy<Value = BTreeMap<ServiceName, ReportedService>> {
                 labels: BTreeMap::new(),
                 exported,
                 headless,
+                client_affinity_s: None,
                 export: None,
             };
             (service_name(NAMES[name]), reported)

@@ -8,6 +8,7 @@ use rialto_types::duration;
 use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Namespace, ResourceName, ServiceName, Timestamp};
 use rialto_types::import::{Port, Traits};
+use rialto_types::limits;
 use rialto_types::object::{Document, Key, Kind};
 use rialto_types::report::{ReportChange, ReportedExport, ReportedService};
 use rialto_types::service::{AppProtocol, ServicePort, ServiceStatus};
@@ -318,7 +319,7 @@ fn report_of(words: &[&str]) -> ReportChange {
     report
 }
 
-/// `[NAME:]PROTOCOL:NUMBER... [exported] [headless [HOST=]ADDRESS...] [object TRAIT...]`
+/// `[NAME:]PROTOCOL:NUMBER... [exported] [sticky] [headless [HOST=]ADDRESS...] [object TRAIT...]`
 fn reported(cluster: &ClusterName, words: &[&str]) -> ReportedService {
     let (words, object) = match words.iter().position(|word| *word == "object") {
         Some(at) => (&words[..at], Some(&words[at + 1..])),
@@ -336,15 +337,16 @@ fn reported(cluster: &ClusterName, words: &[&str]) -> ReportedService {
         let address = address.parse().expect("an address");
         HeadlessEndpoint { cluster: cluster.clone(), hostname, address, ports: BTreeMap::new() }
     };
-    let exported = ports.contains(&"exported");
-    let ports: Vec<ServicePort> =
-        ports.iter().filter(|word| **word != "exported").map(|word| port(word)).collect();
+    let (exported, sticky) = (ports.contains(&"exported"), ports.contains(&"sticky"));
+    let ports = ports.iter().filter(|word| !["exported", "sticky"].contains(word));
+    let ports: Vec<ServicePort> = ports.map(|word| port(word)).collect();
     ReportedService {
         export: object.map(|traits| object_of(&ports, traits)),
         ports,
         labels: BTreeMap::new(),
         exported,
         headless: endpoints.map(|endpoints| endpoints.iter().map(endpoint).collect()),
+        client_affinity_s: sticky.then_some(limits::KUBERNETES_AFFINITY_S_DEFAULT),
     }
 }
 

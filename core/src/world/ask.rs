@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use rialto_types::api::ExplainRequest;
@@ -12,6 +13,7 @@ use super::words::Words;
 use super::{World, parse};
 use crate::answer::{self, Answer, Data, Kind, Question, Record};
 use crate::authorize::{self, Operation};
+use crate::choose::affinity::Key;
 use crate::choose::{self, Choice, EndpointRequest, Excluded, HttpRequest, Refusal, Request};
 use crate::explain::{View, explain};
 use crate::health::check::{Check, Config, Event};
@@ -24,6 +26,7 @@ struct Asked<'a> {
     head: Option<(&'a str, &'a str)>,
     headers: Vec<(&'a str, &'a str)>,
     excluded: Vec<OwnedExcluded>,
+    caller: Option<IpAddr>,
     draw: u64,
 }
 
@@ -51,7 +54,7 @@ impl World {
         }
     }
 
-    /// `choose NS/NAME PORT [METHOD PATH] [header=N:V,...] [draw=N] [not=TRIED,...]`
+    /// `choose NS/NAME PORT [METHOD PATH] [header=N:V,...] [from=IP] [draw=N] [not=TRIED,...]`
     fn choose(&self, words: &mut Words<'_>) -> String {
         let asked = Asked::read(words);
         asked.with(|request| {
@@ -62,27 +65,34 @@ impl World {
         })
     }
 
-    /// As `choose`, over `draws=N` draws: how often each answer came.
+    /// As `choose`, over `draws=N` draws, or over `callers=N` callers: how often each answer came.
     fn spread(&self, words: &mut Words<'_>) -> String {
+        let callers: Option<u32> = words.option("callers").map(parse);
         let draws: u64 = words.option("draws").map_or(1_000, parse);
         let asked = Asked::read(words);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         asked.with(|request| {
-            for draw in 0..draws {
+            for draw in 0..callers.map_or(draws, u64::from) {
                 let (table, health) = (&self.table, &self.health);
-                let choice = choose::choose(&self.snapshot, table, health, request, self.now, draw);
+                let nth = u32::try_from(draw).unwrap_or(u32::MAX);
+                let caller = callers.map(|_| Ipv4Addr::from_bits(0x0a01_0000 + nth).into());
+                let request = Request { caller: caller.or(request.caller), ..*request };
+                let choice =
+                    choose::choose(&self.snapshot, table, health, &request, self.now, draw);
                 *counts.entry(show_choice(choice)).or_default() += 1;
             }
         });
         counts.iter().map(|(answer, count)| format!("{count:5} {answer}\n")).collect()
     }
 
-    /// `arrive NS/NAME PORT [draw=N] [not=TRIED,...]`
+    /// `arrive NS/NAME PORT [from=IP] [draw=N] [not=TRIED,...]`
     fn arrive(&self, words: &mut Words<'_>) -> String {
         let asked = Asked::read(words);
         asked.with(|request| {
-            let Request { service, port, excluded, .. } = *request;
-            let request = EndpointRequest { service, port, excluded };
+            let Request { service, port, caller, excluded, .. } = *request;
+            let affinity = caller.map(|caller| Key::of(caller, service));
+            let dialled = service;
+            let request = EndpointRequest { dialled, service, port, affinity, excluded };
             let (table, health) = (&self.table, &self.health);
             match choose::choose_endpoint(
                 &self.snapshot,
@@ -302,6 +312,7 @@ impl<'a> Asked<'a> {
             head,
             headers: headers.collect(),
             excluded: excluded.collect(),
+            caller: words.option("from").map(parse),
             draw: words.option("draw").map_or(0, parse),
         };
         words.end();
@@ -324,13 +335,14 @@ impl<'a> Asked<'a> {
             OwnedExcluded::Cluster(cluster) => Excluded::Cluster(cluster),
         });
         let excluded: Vec<Excluded<'_>> = excluded.collect();
-        run(&Request { service: &self.service, port: self.port, http, excluded: &excluded })
+        let (service, port, caller) = (&self.service, self.port, self.caller);
+        run(&Request { service, port, http, caller, excluded: &excluded })
     }
 }
 
 fn show_choice(choice: Result<Choice<'_>, Refusal>) -> String {
     match choice {
-        Ok(Choice { backend, port, target, route, timeout }) => {
+        Ok(Choice { backend, port, target, route, timeout, affinity: _ }) => {
             let route = route.map(|route| format!(", by {route}")).unwrap_or_default();
             let timeout = timeout.map(|t| format!(", within {}", duration::format(t)));
             format!("{backend}:{port} at {target}{route}{}", timeout.unwrap_or_default())

@@ -235,6 +235,7 @@ fn delta(east: &ClusterName, vip: Ipv4Addr) -> Delta {
             virtual_ips: vec![IpAddr::V4(vip)],
             gateway_ports: Default::default(),
             headless: None,
+            client_affinity: false,
             failover: FailoverEntry {
                 policy: None,
                 order: Vec::new(),

@@ -107,7 +107,7 @@ async fn connect(
     let draw = rand::random();
     let mut tried = Vec::new();
     for _ in 0..limits::ENDPOINT_ATTEMPTS_MAX {
-        let endpoint = match worker.choose_endpoint(tables, backend, port, &tried, draw) {
+        let endpoint = match worker.choose_endpoint(tables, open, &tried, draw) {
             Ok(endpoint) => endpoint,
             Err(refusal) if tried.is_empty() => return Err(relay::convert(&refusal)),
             Err(_) => break,

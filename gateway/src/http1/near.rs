@@ -146,6 +146,7 @@ impl Client<'_> {
             tables: &tables,
             service: self.service,
             port: self.port,
+            caller: self.address,
             head,
             headers: headers_for_routes(&tables, self.service, head),
             draw: rand::random(),
@@ -256,6 +257,7 @@ struct Placing<'a> {
     tables: &'a Tables,
     service: &'a ServiceName,
     port: u16,
+    caller: IpAddr,
     head: &'a RequestHead,
     headers: Vec<(&'a str, &'a [u8])>,
     /// The same for all attempts, so that the backend stays the same.
@@ -323,6 +325,7 @@ impl Placing<'_> {
             service: self.service,
             port: self.port,
             http: Some(http_request(self.head, &self.headers)),
+            caller: self.caller,
             tried,
             draw: self.draw,
         }

@@ -42,6 +42,7 @@ const FIELD_OFFSET: u8 = 7 | MUST;
 const FIELD_FLOW: u8 = 8;
 const FIELD_TRACE: u8 = 9;
 const FIELD_DEADLINE: u8 = 10;
+const FIELD_AFFINITY: u8 = 11;
 
 const FIELD_CODE: u8 = 1 | MUST;
 const FIELD_REASON: u8 = 2;
@@ -92,6 +93,9 @@ pub struct Open {
     pub trace: Option<String>,
     /// Milliseconds that are left to answer.
     pub deadline_ms: Option<u32>,
+    /// Stands for the caller, where it is to stay with one endpoint. A gateway that does not know
+    /// the field picks as without affinity.
+    pub affinity: Option<u64>,
 }
 
 impl Open {
@@ -127,6 +131,9 @@ impl Open {
         if let Some(deadline_ms) = self.deadline_ms {
             writer.field(FIELD_DEADLINE, &deadline_ms.to_be_bytes());
         }
+        if let Some(affinity) = self.affinity {
+            writer.field(FIELD_AFFINITY, &affinity.to_be_bytes());
+        }
         writer.finish()
     }
 
@@ -134,7 +141,8 @@ impl Open {
     fn decode(mut fields: &[u8]) -> Result<Self, Error> {
         let mut seen = 0u128;
         let (mut mode, mut service, mut port) = (None, None, None);
-        let (mut backend, mut caller, mut trace, mut deadline_ms) = (None, None, None, None);
+        let (mut backend, mut caller, mut trace) = (None, None, None);
+        let (mut deadline_ms, mut affinity) = (None, None);
         let (mut hops, mut flow, mut offset) = (0, 0, 0);
         while let Some((field, value)) = next_field(&mut fields, &mut seen)? {
             match field {
@@ -150,6 +158,7 @@ impl Open {
                 FIELD_DEADLINE => {
                     deadline_ms = Some(u32::from_be_bytes(exact("deadline", value)?));
                 }
+                FIELD_AFFINITY => affinity = Some(u64::from_be_bytes(exact("affinity", value)?)),
                 unknown if unknown & MUST != 0 => return Err(Error::NotUnderstood(unknown)),
                 _ => {}
             }
@@ -168,6 +177,7 @@ impl Open {
             offset,
             trace,
             deadline_ms,
+            affinity,
         })
     }
 }

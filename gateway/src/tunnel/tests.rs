@@ -141,6 +141,7 @@ async fn refused_before_any_payload_and_read_too_far_is_put_back() {
         offset: 0,
         trace: None,
         deadline_ms: None,
+        affinity: None,
     };
     let (mut send, mut recv) = near.open().await.expect("opens");
     // Header and payload in one packet.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use rialto_types::cluster::{GatewayAddress, trust_domain};
-use rialto_types::id::{Revision, SpiffeId};
+use rialto_types::id::{Revision, ServiceName, SpiffeId};
 use rialto_types::local::{Caller, Endpoint, EndpointHealth};
 use rialto_types::policy::{AccessOperation, Action};
 use rialto_types::service::{AppProtocol, ServicePort};
@@ -13,7 +13,7 @@ use rialto_types::snapshot::{
 };
 use rialto_wire::identity::{Issuer, KeyRequest, TrustBundle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -70,6 +70,33 @@ async fn an_endpoint_that_refuses_is_passed_over_without_the_client_noticing() {
         world.start().await;
         for _ in 0..10 {
             assert_eq!(world.ask("east").await.expect("served"), b"here");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_stays_with_its_endpoint_near_and_far_until_that_is_gone() {
+    local(async {
+        let mut world = World::new(&["east", "west"]);
+        world.client_affinity = true;
+        let mut origins = Vec::new();
+        for text in ["0", "1", "2", "3"] {
+            origins.push(Origin::saying(text).await);
+        }
+        world.serve_all("west", &origins);
+        world.start().await;
+        let before = world.told_all("east").await;
+        for text in [b"0", b"1", b"2", b"3"] {
+            assert!(before.iter().any(|told| told == text), "{before:?}");
+        }
+        // The far gateway's own callers of the same addresses come to the same.
+        assert_eq!(world.told_all("west").await, before);
+
+        origins[1].task.abort();
+        let after = world.told_all("east").await;
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(before == after, before != b"1", "{before:?}, then {after:?}");
         }
     })
     .await;
@@ -211,6 +238,7 @@ async fn a_caller_of_another_cluster_is_not_believed() {
             offset: 0,
             trace: None,
             deadline_ms: None,
+            affinity: None,
         };
         let east = &world.gateways["east"].worker;
         let peer = PeerId { cluster: name("west"), gateway: "g1".parse().expect("valid") };
@@ -365,9 +393,10 @@ impl Origin {
 pub(crate) struct World {
     issuers: BTreeMap<&'static str, Issuer>,
     pub(crate) gateways: BTreeMap<&'static str, Gateway>,
-    endpoints: BTreeMap<&'static str, SocketAddr>,
+    endpoints: BTreeMap<&'static str, Vec<SocketAddr>>,
     allowed: Option<String>,
     virtual_ips: Vec<IpAddr>,
+    client_affinity: bool,
     pub(crate) protocol: AppProtocol,
     /// What the caller that is allowed may do; empty for everything.
     pub(crate) operations: Vec<AccessOperation>,
@@ -431,6 +460,7 @@ impl World {
             endpoints: BTreeMap::new(),
             allowed: None,
             virtual_ips: Vec::new(),
+            client_affinity: false,
             protocol: AppProtocol::Tcp,
             operations: Vec::new(),
             rules: Vec::new(),
@@ -439,7 +469,12 @@ impl World {
     }
 
     pub(crate) fn serve(&mut self, cluster: &'static str, origin: &Origin) {
-        self.endpoints.insert(cluster, origin.address);
+        self.serve_all(cluster, std::slice::from_ref(origin));
+    }
+
+    fn serve_all(&mut self, cluster: &'static str, origins: &[Origin]) {
+        let addresses = origins.iter().map(|origin| origin.address);
+        self.endpoints.insert(cluster, addresses.collect());
     }
 
     pub(crate) fn unserve(&mut self, cluster: &'static str) {
@@ -549,6 +584,7 @@ impl World {
             virtual_ips: self.virtual_ips.clone(),
             gateway_ports: BTreeMap::new(),
             headless: None,
+            client_affinity: self.client_affinity,
             failover: FailoverEntry {
                 policy: None,
                 order: self.order.clone(),
@@ -579,13 +615,14 @@ impl World {
 
     fn table(&self, cluster: &str) -> LocalTable {
         let mut table = (*Tables::empty(name(cluster)).local).clone();
-        let endpoints = self.endpoints.get(cluster).map(|address| Endpoint {
+        let endpoint = |address: &SocketAddr| Endpoint {
             address: address.ip(),
             ports: BTreeMap::from([(PORT, address.port())]),
             health: EndpointHealth::Healthy,
             hostname: None,
-        });
-        table.services.insert(service(), endpoints.into_iter().collect());
+        };
+        let endpoints = self.endpoints.get(cluster).into_iter().flatten().map(endpoint);
+        table.services.insert(service(), endpoints.collect());
         let caller = Caller {
             namespace: "books".parse().expect("valid"),
             account: "productpage".parse().expect("valid"),
@@ -596,9 +633,15 @@ impl World {
 
     /// A workload of the cluster connects to the service.
     pub(crate) async fn connect(&self, cluster: &str) -> TcpStream {
+        self.connect_from(cluster, Ipv4Addr::LOCALHOST).await
+    }
+
+    async fn connect_from(&self, cluster: &str, caller: Ipv4Addr) -> TcpStream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("binds");
         let address = listener.local_addr().expect("bound");
-        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((caller, 0).into()).expect("all of 127.0.0.0/8 is this machine");
+        let (client, accepted) = tokio::join!(socket.connect(address), listener.accept());
         let (stream, source) = accepted.expect("accepts");
         let worker = &self.gateways[cluster].worker;
         let near = Near { stream, source, service: service(), port: PORT };
@@ -612,6 +655,21 @@ impl World {
             }
         });
         client.expect("connects")
+    }
+
+    /// What each of many callers is told, who asks more than once and is told the same.
+    async fn told_all(&self, cluster: &str) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        for caller in 2..42 {
+            let caller = Ipv4Addr::new(127, 0, 0, caller);
+            let ask = async || read_all(&mut self.connect_from(cluster, caller).await).await;
+            let told = ask().await.expect("served");
+            for _ in 0..3 {
+                assert_eq!(ask().await.expect("served"), told, "{caller} in {cluster}");
+            }
+            all.push(told);
+        }
+        all
     }
 
     async fn ask(&self, cluster: &str) -> std::io::Result<Vec<u8>> {

@@ -146,31 +146,43 @@ fn service(
     }
     let labels = object.metadata.labels.clone();
     let (exported, export) = (export.is_some(), export.map(|export| stated(object, export)));
-    // Kubernetes' readiness is the check.
-    Some(Service { ports, labels, exported, export, headless, endpoints, check: None })
+    Some(Service {
+        ports,
+        labels,
+        exported,
+        export,
+        headless,
+        client_affinity_s: client_affinity_s(object),
+        endpoints,
+        // Kubernetes' readiness is the check.
+        check: None,
+    })
 }
 
 /// What the export and its Service state for imports.
 fn stated(object: &Object, export: &ServiceExport) -> ReportedExport {
     let Object { spec, .. } = object;
     let ports = spec.ports.iter().filter_map(stated_port).take(limits::PORTS_PER_SERVICE_MAX);
-    let timeout = |config: &SessionAffinityConfig| config.client_ip.as_ref()?.timeout_seconds;
-    let timeout_s = spec.session_affinity_config.as_ref().and_then(timeout);
-    let has_affinity = &*spec.session_affinity == "ClientIP";
     let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
     ReportedExport {
         since: export.metadata.creation_timestamp.parse().unwrap_or_default(),
         traits: import::Traits {
             ports: ports.collect(),
             ip_families: spec.ip_families.clone(),
-            client_affinity_s: has_affinity
-                .then(|| timeout_s.unwrap_or(limits::KUBERNETES_AFFINITY_S_DEFAULT)),
+            client_affinity_s: client_affinity_s(object),
             internal_traffic_policy: text(&spec.internal_traffic_policy),
             traffic_distribution: text(&spec.traffic_distribution),
             labels: export.spec.exported_labels.clone(),
             annotations: export.spec.exported_annotations.clone(),
         },
     }
+}
+
+fn client_affinity_s(object: &Object) -> Option<u32> {
+    let config = object.spec.session_affinity_config.as_ref();
+    let timeout = |config: &SessionAffinityConfig| config.client_ip.as_ref()?.timeout_seconds;
+    let timeout_s = config.and_then(timeout).unwrap_or(limits::KUBERNETES_AFFINITY_S_DEFAULT);
+    (&*object.spec.session_affinity == "ClientIP").then_some(timeout_s)
 }
 
 fn stated_port(port: &ServicePort) -> Option<import::Port> {

@@ -8,6 +8,7 @@
 //!   name: details
 //!   export: true                   # offered to the other clusters; default false
 //!   headless: false
+//!   sessionAffinity: ClientIP      # a caller stays with its endpoint; default None
 //!   labels: {tier: backend}
 //!   ports:
 //!   - {name: http, port: 9080, targetPort: 8080, protocol: http}
@@ -77,12 +78,23 @@ struct ServiceItem {
     #[serde(default)]
     headless: bool,
     #[serde(default)]
+    session_affinity: SessionAffinity,
+    #[serde(default)]
     labels: BTreeMap<String, String>,
     ports: Spanned<Vec<PortItem>>,
     #[serde(default)]
     check: Option<Spanned<CheckItem>>,
     #[serde(default)]
     endpoints: Vec<EndpointItem>,
+}
+
+/// As a Service of Kubernetes says it.
+#[derive(Default, Deserialize)]
+enum SessionAffinity {
+    #[default]
+    None,
+    #[serde(rename = "ClientIP")]
+    ClientIp,
 }
 
 #[derive(Deserialize)]
@@ -302,7 +314,20 @@ impl Reader<'_> {
             let message = format!("a headless service has at most {limit} endpoints");
             self.fault_of_file(format!("services[{at}].endpoints"), message);
         }
-        Service { ports, labels, exported, export: None, headless, endpoints, check }
+        let client_affinity_s = match item.session_affinity {
+            SessionAffinity::None => None,
+            SessionAffinity::ClientIp => Some(limits::KUBERNETES_AFFINITY_S_DEFAULT),
+        };
+        Service {
+            ports,
+            labels,
+            exported,
+            export: None,
+            headless,
+            client_affinity_s,
+            endpoints,
+            check,
+        }
     }
 
     fn ports(&mut self, service: usize, items: Spanned<Vec<PortItem>>) -> Vec<Port> {

@@ -68,7 +68,7 @@ fn bad_files(good: &str) -> Vec<(String, &'static str)> {
         (
             format!("{service}  prots: [{{port: 80}}]\n"),
             ":4:3: `services[0].prots`: unknown field `prots`, expected one of namespace, name, \
-             export, headless, labels, ports, check, endpoints",
+             export, headless, sessionAffinity, labels, ports, check, endpoints",
         ),
         (
             format!("{service}  ports: [{{port: 65536}}]\n"),

@@ -11,8 +11,8 @@ use rialto_wire::identity::now;
 
 use super::certificates::certified;
 use super::west::{
-    BACKEND, CALLER, DEADLINE, East, FLOW, HOPS, MODE, OFFSET, PORT, Peer, SERVICE_NAME, Shows,
-    TRACE, cut, dial, frame, open,
+    AFFINITY, BACKEND, CALLER, DEADLINE, East, FLOW, HOPS, MODE, OFFSET, PORT, Peer, SERVICE_NAME,
+    Shows, TRACE, cut, dial, frame, open,
 };
 
 const REFUSALS: &str = "rialto_gateway_refusals_total";
@@ -119,6 +119,7 @@ fn wrong_headers(port: u16) -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a flow of one byte", with(&[(FLOW, &[1])]), bad),
         ("a trace that is none", with(&[(TRACE, b"\r\nSet-Cookie: a=b")]), bad),
         ("a deadline of one byte", with(&[(DEADLINE, &[1])]), bad),
+        ("an affinity of nine bytes", with(&[(AFFINITY, &[1; 9])]), bad),
         ("a service that is not exported", with(&[(SERVICE_NAME, b"shop/till")]), "not_exported"),
         ("a port that is not exported", with(&[(PORT, &[0, 1])]), "not_exported"),
         ("a backend that is not exported", with(&[(BACKEND, b"\0\x50shop/till")]), "not_exported"),

@@ -172,6 +172,7 @@ pub(super) const OFFSET: u8 = 0x87;
 pub(super) const FLOW: u8 = 8;
 pub(super) const TRACE: u8 = 9;
 pub(super) const DEADLINE: u8 = 10;
+pub(super) const AFFINITY: u8 = 11;
 
 /// A field's number and its bytes.
 pub(super) type Field<'a> = (u8, &'a [u8]);

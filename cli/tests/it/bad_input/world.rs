@@ -178,6 +178,7 @@ impl Home {
             virtual_ips: vec![self.virtual_ip],
             gateway_ports: Default::default(),
             headless: None,
+            client_affinity: false,
             failover: FailoverEntry {
                 policy: None,
                 order: Vec::new(),

@@ -15,11 +15,12 @@ fn candidate() -> impl Strategy<Value = (Option<(u32, u32)>, usize, bool)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// What the page says of shares is what gateways do, draw by draw.
+    /// What the page says of shares is what gateways do, draw by draw and caller by caller.
     #[test]
     fn shares_are_what_spill_does(
         made in prop::collection::vec(candidate(), 1..6),
         overprovisioning in 100..300_u64,
+        is_by_caller: bool,
     ) {
         let names: Vec<ClusterName> =
             (0..made.len()).map(|at| format!("c{at}").parse().expect("a name")).collect();
@@ -33,7 +34,11 @@ proptest! {
         let mut chosen: BTreeMap<&ClusterName, u64> = BTreeMap::new();
         for draw in 0..DRAWS {
             let draw = super::super::mix(draw, 7);
-            if let Some(cluster) = spill(&group, overprovisioning, draw) {
+            let key = Key::from_number(draw);
+            let standing = key.draw(1) % FULL;
+            let pick =
+                if is_by_caller { Pick::Caller { key, standing } } else { Pick::Draw(draw) };
+            if let Some(cluster) = spill(&group, overprovisioning, pick) {
                 *chosen.entry(cluster).or_default() += 1;
             }
         }

@@ -190,7 +190,8 @@ proptest! {
         let excluded: Vec<Excluded<'_>> =
             endpoints.chain(tried.iter().map(Excluded::Cluster)).collect();
         let http = HttpRequest { method: "GET", path: "/", query: None, headers: &[] };
-        let request = Request { service: &service, port: 80, http: Some(http), excluded: &excluded };
+        let (service, http) = (&service, Some(http));
+        let request = Request { service, port: 80, http, caller: None, excluded: &excluded };
         let truth = Truth { plan: &plan, world: &world };
         let World { snapshot, table, health, now, .. } = &world;
         let choice = choose(snapshot, table, health, &request, *now, draw);
@@ -201,7 +202,13 @@ proptest! {
                 prop_assert!(!(0..4).any(|at| truth.may_serve(at)), "{}", refusal);
             }
         }
-        let request = EndpointRequest { service: &service, port: 80, excluded: &excluded };
+        let request = EndpointRequest {
+            dialled: service,
+            service,
+            port: 80,
+            affinity: None,
+            excluded: &excluded,
+        };
         match choose_endpoint(snapshot, table, health, &request, *now, draw) {
             Ok(endpoint) => {
                 prop_assert!(plan.clusters[0].exports);
@@ -226,7 +233,8 @@ proptest! {
         let world = World::of(&format!("{lines}{route}"));
         let service: ServiceName = parse("b/p");
         let http = HttpRequest { method: "GET", path: "/", query: None, headers: &[] };
-        let request = Request { service: &service, port: 80, http: Some(http), excluded: &[] };
+        let (service, http) = (&service, Some(http));
+        let request = Request { service, port: 80, http, caller: None, excluded: &[] };
         let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
         let mut counts = vec![0; weights.len()];
         for draw in first..first + total {

@@ -25,6 +25,7 @@ fn services() -> impl Strategy<Value = Vec<Stated>> {
             labels: BTreeMap::new(),
             exported: true,
             headless: headless.then(Vec::new),
+            client_affinity_s: None,
             export: None,
         });
     prop::collection::vec((0u64..3, service), 0..5).prop_map(|stated| {

@@ -16,7 +16,7 @@ struct Stated<'a> {
 }
 
 /// Everything but the ports. `exports` are sorted by age; those whose registry has no object for
-/// exports state nothing of it and contradict nobody.
+/// exports state affinity only, which counts where no export is an object.
 pub(super) fn merge(
     exports: &[Export<'_>],
     headless: bool,
@@ -30,7 +30,22 @@ pub(super) fn merge(
             Some(Stated { cluster: export.cluster, traits, headless })
         })
         .collect();
-    let Some((oldest, younger)) = stated.split_first() else { return Traits::default() };
+    let without_object = exports.iter().filter(|export| export.service.export.is_none());
+    let mut sticky =
+        without_object.filter_map(|it| Some((it.cluster, it.service.client_affinity_s?)));
+    let Some((oldest, younger)) = stated.split_first() else {
+        let client_affinity_s = sticky.next().map(|(_, seconds)| seconds);
+        return Traits { client_affinity_s, ..Traits::default() };
+    };
+    if oldest.traits.client_affinity_s.is_none() {
+        conflicts.extend(sticky.map(|(cluster, _)| Conflict {
+            reason: Reason::SessionAffinityConflict,
+            message: format!(
+                "cluster {cluster}: sessionAffinity is not as in {}, whose ServiceExport counts",
+                oldest.cluster
+            ),
+        }));
+    }
     for other in younger {
         for (reason, what) in differences(oldest, other) {
             let (cluster, first) = (other.cluster, oldest.cluster);

@@ -14,6 +14,7 @@ fn open() -> Open {
         offset: 77,
         trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         deadline_ms: Some(5_000),
+        affinity: Some(0xfedc_ba98_7654_3210),
     }
 }
 
@@ -58,6 +59,7 @@ fn round_trip() {
         offset: 0,
         trace: None,
         deadline_ms: None,
+        affinity: None,
         ..open()
     };
     assert_eq!(decode_open(&least.encode()), Ok(least.clone()));
@@ -174,6 +176,7 @@ proptest! {
         caller in prop::option::of("spiffe://[a-z.]{1,200}/[a-zA-Z0-9_]{1,255}/sa"),
         numbers in (0..=limits::TUNNEL_HOPS_MAX, any::<u128>(), any::<u64>()),
         deadline_ms in any::<Option<u32>>(),
+        affinity in any::<Option<u64>>(),
     ) {
         let header = Open {
             mode: Mode::Tcp,
@@ -189,6 +192,7 @@ proptest! {
             offset: numbers.2,
             trace: None,
             deadline_ms,
+            affinity,
         };
         prop_assert_eq!(decode_open(&header.encode()), Ok(header));
     }

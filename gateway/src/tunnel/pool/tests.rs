@@ -117,6 +117,7 @@ fn open_header() -> Open {
         offset: 0,
         trace: None,
         deadline_ms: None,
+        affinity: None,
     }
 }
 

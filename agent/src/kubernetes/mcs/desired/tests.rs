@@ -43,6 +43,7 @@ fn snapshot(headless: Option<Vec<HeadlessEndpoint>>, traits: Traits) -> Snapshot
         virtual_ips: Vec::new(),
         gateway_ports: [(42, 20_000)].into(),
         headless: headless.clone(),
+        client_affinity: false,
         failover: FailoverEntry { policy: None, order: Vec::new(), overprovisioning_percent: 140 },
     };
     let import = ImportEntry {
