@@ -154,7 +154,7 @@ impl Fold {
             epoch: self.table.epoch,
             revision: self.table.revision,
             services: services.collect(),
-            callers: registry.callers.clone(),
+            callers: (*registry.callers).clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rialto_types::id::{InstanceId, Namespace, ResourceName, ServiceName};
@@ -36,8 +37,9 @@ pub enum Event {
 pub struct Registry {
     /// The namespaces that exist in the cluster; `None` means all.
     pub namespaces: Option<BTreeSet<Namespace>>,
-    pub services: BTreeMap<ServiceName, Service>,
-    pub callers: BTreeMap<IpAddr, Caller>,
+    /// Shared with what the provider keeps, as a change is of few of them.
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    pub callers: Arc<BTreeMap<IpAddr, Caller>>,
     /// Where other clusters reach gateways that do not know it themselves.
     pub gateways: BTreeMap<InstanceId, SocketAddr>,
     /// The virtual IPs that the platform gave; `None` where it gives none.

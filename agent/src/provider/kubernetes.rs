@@ -25,6 +25,7 @@ use crate::kubernetes::api::Api;
 use crate::kubernetes::mcs::Exports;
 use crate::provider::{Event, Provider};
 
+mod callers;
 mod hosts;
 mod registry;
 mod store;

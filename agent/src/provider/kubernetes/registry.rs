@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use rialto_types::id::{InstanceId, Namespace as NamespaceName, ServiceName};
+use rialto_types::id::{InstanceId, ServiceName};
 use rialto_types::import;
 use rialto_types::limits;
 use rialto_types::local::Caller;
@@ -16,7 +17,7 @@ use crate::config::Mode;
 use crate::kubernetes::import::IMPORT;
 use crate::kubernetes::mcs::{ExportState, Exports, Validity};
 use crate::kubernetes::object::{
-    EndpointSlice, Namespace, ObjectKey, Pod, Service as Object, ServiceExport, ServicePort,
+    EndpointSlice, Namespace, ObjectKey, Service as Object, ServiceExport, ServicePort,
     SessionAffinityConfig, SliceEndpoint,
 };
 use crate::provider::address::{self, Loopback};
@@ -32,7 +33,6 @@ pub(super) struct Sources<'a> {
     pub(super) namespaces: &'a HashMap<ObjectKey, Namespace>,
     pub(super) services: &'a HashMap<ObjectKey, Object>,
     pub(super) slices: &'a HashMap<ObjectKey, EndpointSlice>,
-    pub(super) pods: &'a HashMap<ObjectKey, Pod>,
     pub(super) exports: &'a HashMap<ObjectKey, ServiceExport>,
     /// The addresses of the host names that load balancers have.
     pub(super) hosts: &'a Hosts,
@@ -40,29 +40,83 @@ pub(super) struct Sources<'a> {
     pub(super) mode: Mode,
 }
 
-/// The registry, or why there is none. What one object has that we cannot carry is left out, so
-/// that it never costs the cluster the rest.
-pub(super) fn build(sources: &Sources<'_>) -> Result<Registry, Vec<Fault>> {
-    let mut registry = Registry::default();
-    let namespaces = sources.namespaces.values().filter_map(|it| it.metadata.name.parse().ok());
-    let namespaces: BTreeSet<NamespaceName> = namespaces.collect();
-    let slices = slices_by_service(sources);
-    for (key, object) in sources.services {
-        if let Some((id, address)) = gateway(sources, object) {
-            registry.gateways.insert(id, address);
-        }
-        let Some(name) = service_name(key) else { continue };
-        if !namespaces.contains(&name.namespace) || is_import(sources, object) {
-            continue;
-        }
-        let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
-        if let Some(service) = service(object, slices, sources.exports.get(key)) {
-            registry.services.insert(name, service);
+/// What of the last registry may differ by now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stale {
+    All,
+    /// These Services, with their slices and exports.
+    Services(BTreeSet<ObjectKey>),
+}
+
+impl Default for Stale {
+    fn default() -> Self {
+        Self::Services(BTreeSet::new())
+    }
+}
+
+impl Stale {
+    pub(super) fn insert(&mut self, key: ObjectKey) {
+        if let Self::Services(keys) = self {
+            keys.insert(key);
         }
     }
-    registry.namespaces = Some(namespaces);
-    registry.virtual_ips = (sources.mode == Mode::Control).then(|| virtual_ips(sources));
-    registry.callers = callers(sources);
+
+    fn has(&self, key: &ObjectKey) -> bool {
+        match self {
+            Self::All => true,
+            Self::Services(keys) => keys.contains(key),
+        }
+    }
+}
+
+/// What Services became, kept so that a change costs as much as the Services that it is of.
+#[derive(Debug, Default)]
+pub(super) struct Services(BTreeMap<ServiceName, Arc<Service>>);
+
+impl Services {
+    pub(super) fn refresh(&mut self, sources: &Sources<'_>, stale: &Stale) {
+        let slices = slices_by_service(sources, stale);
+        let made = |key: &ObjectKey| {
+            let object = sources.services.get(key)?;
+            let is_known = sources.namespaces.contains_key(&(Box::default(), key.0.clone()));
+            if !is_known || is_import(sources, object) {
+                return None;
+            }
+            let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
+            service(object, slices, sources.exports.get(key)).map(Arc::new)
+        };
+        if *stale == Stale::All {
+            self.0.clear();
+        }
+        let replace = |key: &ObjectKey| {
+            let Some(name) = service_name(key) else { return };
+            match made(key) {
+                Some(service) => self.0.insert(name, service),
+                None => self.0.remove(&name),
+            };
+        };
+        match stale {
+            Stale::All => sources.services.keys().for_each(replace),
+            Stale::Services(keys) => keys.iter().for_each(replace),
+        }
+    }
+}
+
+/// The registry, or why there is none. What one object has that we cannot carry is left out, so
+/// that it never costs the cluster the rest.
+pub(super) fn build(
+    sources: &Sources<'_>,
+    services: &Services,
+    callers: Arc<BTreeMap<IpAddr, Caller>>,
+) -> Result<Registry, Vec<Fault>> {
+    let namespaces = sources.namespaces.values().filter_map(|it| it.metadata.name.parse().ok());
+    let registry = Registry {
+        namespaces: Some(namespaces.collect()),
+        services: services.0.clone(),
+        callers,
+        gateways: sources.services.values().filter_map(|it| gateway(sources, it)).collect(),
+        virtual_ips: (sources.mode == Mode::Control).then(|| virtual_ips(sources)),
+    };
     let endpoints = registry.services.values().map(|service| service.endpoints.len()).sum();
     let bounds = [
         ("Services", registry.services.len(), limits::SERVICES_PER_CLUSTER_MAX),
@@ -89,15 +143,22 @@ fn service_name((namespace, name): &ObjectKey) -> Option<ServiceName> {
 }
 
 /// Slices of imports belong to no Service of the cluster and have no such label.
-fn slices_by_service<'a>(sources: &Sources<'a>) -> HashMap<ObjectKey, Vec<&'a EndpointSlice>> {
+fn slices_by_service<'a>(
+    sources: &Sources<'a>,
+    stale: &Stale,
+) -> HashMap<ObjectKey, Vec<&'a EndpointSlice>> {
     let mut slices: HashMap<ObjectKey, Vec<&EndpointSlice>> = HashMap::new();
     for slice in sources.slices.values() {
-        if let Some(service) = &slice.metadata.labels.service {
-            let key = (slice.metadata.namespace.clone(), service.clone());
+        if let Some(key) = service_of(slice).filter(|key| stale.has(key)) {
             slices.entry(key).or_default().push(slice);
         }
     }
     slices
+}
+
+/// The Service that a slice belongs to.
+pub(super) fn service_of(slice: &EndpointSlice) -> Option<ObjectKey> {
+    Some((slice.metadata.namespace.clone(), slice.metadata.labels.service.clone()?))
 }
 
 /// The exports, for their status.
@@ -261,25 +322,6 @@ fn targets(ports: &[&ServicePort], slice: &EndpointSlice) -> BTreeMap<u16, u16> 
         }
     }
     targets
-}
-
-/// An address is one running pod that is not on its node's network; one that two pods claim is
-/// nobody's.
-fn callers(sources: &Sources<'_>) -> BTreeMap<IpAddr, Caller> {
-    let mut claims: BTreeMap<IpAddr, Option<Caller>> = BTreeMap::new();
-    for pod in sources.pods.values() {
-        if &*pod.status.phase != "Running" || pod.spec.host_network {
-            continue;
-        }
-        let (namespace, account) = (&pod.metadata.namespace, &pod.spec.service_account_name);
-        let (Ok(namespace), Ok(account)) = (namespace.parse(), account.parse()) else { continue };
-        let caller = Caller { namespace, account };
-        for address in &pod.status.addresses {
-            let claim = Some(caller.clone());
-            claims.entry(address.ip).and_modify(|known| *known = None).or_insert(claim);
-        }
-    }
-    claims.into_iter().filter_map(|(address, caller)| Some((address, caller?))).collect()
 }
 
 /// Whether we made the Service for an import.

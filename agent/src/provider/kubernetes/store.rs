@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::callers::Callers;
 use super::hosts::Hosts;
-use super::registry::{self, Sources};
+use super::registry::{self, Services, Sources, Stale};
 use super::watch::Delta;
 use crate::config::Mode;
 use crate::kubernetes::mcs::Exports;
@@ -40,6 +41,10 @@ pub(super) struct Store {
     pods: Objects<Pod>,
     exports: Objects<ServiceExport>,
     hosts: Hosts,
+    made: Services,
+    /// What in `made` may differ by now.
+    stale: Stale,
+    callers: Callers,
     /// By kind, what keeps it from being read.
     troubles: BTreeMap<&'static str, String>,
 }
@@ -55,11 +60,21 @@ pub(super) enum Outcome {
 impl Store {
     pub(super) fn handle(&mut self, update: Update) -> Outcome {
         match update {
-            Update::Namespaces(delta) => take(&mut self.namespaces, delta),
-            Update::Services(delta) => take(&mut self.services, delta),
-            Update::Slices(delta) => take(&mut self.slices, delta),
-            Update::Pods(delta) => take(&mut self.pods, delta),
-            Update::Exports(delta) => take(&mut self.exports, delta),
+            Update::Namespaces(delta) => {
+                // They come and go seldom, and whole.
+                self.stale = Stale::All;
+                take(&mut self.namespaces, delta);
+            }
+            Update::Services(delta) => {
+                self.mark(&delta);
+                take(&mut self.services, delta);
+            }
+            Update::Slices(delta) => self.handle_slices(delta),
+            Update::Pods(delta) => self.handle_pods(delta),
+            Update::Exports(delta) => {
+                self.mark(&delta);
+                take(&mut self.exports, delta);
+            }
             Update::Hosts(hosts) => self.hosts = hosts,
             Update::Watching(kind) => {
                 // What was known stayed in service; telling it again ends the faults.
@@ -73,6 +88,45 @@ impl Store {
             }
         }
         Outcome::Registry
+    }
+
+    /// The Services of these names may differ.
+    fn mark<T>(&mut self, delta: &Delta<T>) {
+        match delta {
+            Delta::All(_) => self.stale = Stale::All,
+            Delta::Put(key, _) | Delta::Deleted(key) => self.stale.insert(key.clone()),
+        }
+    }
+
+    /// A slice may have belonged to another Service before.
+    fn handle_slices(&mut self, delta: Delta<EndpointSlice>) {
+        let (key, new) = match &delta {
+            Delta::All(_) => {
+                self.stale = Stale::All;
+                return take(&mut self.slices, delta);
+            }
+            Delta::Put(key, slice) => (key, Some(slice)),
+            Delta::Deleted(key) => (key, None),
+        };
+        let before = self.slices.as_ref().and_then(|slices| slices.get(key));
+        for service in [before, new].into_iter().flatten().filter_map(registry::service_of) {
+            self.stale.insert(service);
+        }
+        take(&mut self.slices, delta);
+    }
+
+    fn handle_pods(&mut self, delta: Delta<Pod>) {
+        let key = match &delta {
+            Delta::All(_) => None,
+            Delta::Put(key, _) | Delta::Deleted(key) => Some(key.clone()),
+        };
+        let before = key.as_ref().and_then(|key| self.pods.as_mut()?.remove(key));
+        take(&mut self.pods, delta);
+        match (&key, &self.pods) {
+            (Some(key), Some(pods)) => self.callers.handle(key, before.as_ref(), pods),
+            (None, Some(pods)) => self.callers.replace(pods),
+            (_, None) => {}
+        }
     }
 
     pub(super) fn faults(&self) -> Vec<Fault> {
@@ -98,19 +152,20 @@ impl Store {
 
     /// The registry, once every kind was listed: a part of it would withdraw the rest.
     pub(super) fn registry(
-        &self,
+        &mut self,
         namespace: &str,
         mode: Mode,
     ) -> Option<Result<Registry, Vec<Fault>>> {
-        let (Some(namespaces), Some(services), Some(slices), Some(pods), Some(exports)) =
+        let (Some(namespaces), Some(services), Some(slices), Some(_), Some(exports)) =
             (&self.namespaces, &self.services, &self.slices, &self.pods, &self.exports)
         else {
             return None;
         };
         let hosts = &self.hosts;
-        let sources =
-            Sources { namespace, namespaces, services, slices, pods, exports, hosts, mode };
-        Some(registry::build(&sources))
+        let sources = Sources { namespace, namespaces, services, slices, exports, hosts, mode };
+        self.made.refresh(&sources, &self.stale);
+        self.stale = Stale::default();
+        Some(registry::build(&sources, &self.made, self.callers.known()))
     }
 }
 

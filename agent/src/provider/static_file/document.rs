@@ -30,6 +30,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rialto_types::id::{Namespace, PortName, ResourceName, ServiceName};
@@ -264,7 +265,7 @@ impl Reader<'_> {
                 self.fault(place, format!("services[{at}].name"), message);
                 continue;
             }
-            registry.services.insert(name, service);
+            registry.services.insert(name, Arc::new(service));
         }
         self.callers(document.callers, &mut registry);
         let bounds = [
@@ -453,7 +454,7 @@ impl Reader<'_> {
                 self.fault(item.address.referenced, field.clone(), message);
             }
             let caller = Caller { namespace: item.namespace, account: item.account };
-            if registry.callers.insert(address, caller).is_some() {
+            if Arc::make_mut(&mut registry.callers).insert(address, caller).is_some() {
                 let message = format!(
                     "caller `{address}` is there already; an address is one workload's identity"
                 );

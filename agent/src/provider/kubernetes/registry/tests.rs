@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::*;
-use crate::kubernetes::object::Watched;
+use crate::kubernetes::object::{Pod, Watched};
+use crate::provider::kubernetes::callers::Callers;
 
 /// Each block: Kubernetes objects as a YAML list, `----`, and what becomes of them.
 #[test]
@@ -26,7 +27,7 @@ fn replay(text: &str) -> String {
     let mut output = String::new();
     for block in text.split("\n\n") {
         let objects = block.split("\n----").next().unwrap_or_default().trim_end();
-        let told = tell(build(&read(objects).sources()));
+        let told = tell(read(objects).registry());
         writeln!(output, "{objects}\n----\n{told}").expect("a string grows");
     }
     output.truncate(output.trim_end().len());
@@ -50,11 +51,17 @@ impl Held {
             namespaces: &self.namespaces,
             services: &self.services,
             slices: &self.slices,
-            pods: &self.pods,
             exports: &self.exports,
             hosts: &self.hosts,
             mode: Mode::Control,
         }
+    }
+
+    fn registry(&self) -> Result<Registry, Vec<Fault>> {
+        let (mut services, mut callers) = (Services::default(), Callers::default());
+        services.refresh(&self.sources(), &Stale::All);
+        callers.replace(&self.pods);
+        build(&self.sources(), &services, callers.known())
     }
 }
 
@@ -112,7 +119,7 @@ fn tell(built: Result<Registry, Vec<Fault>>) -> String {
             writeln!(text, "  {}{hostname}{ports}", endpoint.address).expect("a string grows");
         }
     }
-    for (address, caller) in &registry.callers {
+    for (address, caller) in registry.callers.iter() {
         writeln!(text, "caller {address} {}/{}", caller.namespace, caller.account)
             .expect("a string grows");
     }
@@ -150,6 +157,6 @@ fn more_endpoints_than_a_cluster_may_have_is_a_fault() {
         });
         put(&mut held.slices, object);
     }
-    let told = tell(build(&held.sources()));
+    let told = tell(held.registry());
     assert!(told.contains("Kubernetes endpoints: 51000 are too many, at most 50000"), "{told}");
 }

@@ -1,5 +1,10 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
 use super::*;
-use crate::kubernetes::object::Metadata;
+use crate::kubernetes::object::{Metadata, Watched};
 
 fn namespace(name: &str) -> (ObjectKey, Namespace) {
     let metadata = Metadata { name: name.into(), ..Metadata::default() };
@@ -29,7 +34,7 @@ fn there_is_no_registry_before_every_kind_was_listed() {
 fn changes_and_lists_replace_what_was_known() {
     let mut store = Store::default();
     list_all(&mut store);
-    let names = |store: &Store| -> Vec<String> {
+    let names = |store: &mut Store| -> Vec<String> {
         let registry =
             store.registry("rialto", Mode::Observe).expect("all listed").expect("no fault");
         registry.namespaces.into_iter().flatten().map(|name| name.to_string()).collect()
@@ -38,11 +43,11 @@ fn changes_and_lists_replace_what_was_known() {
     store.handle(Update::Namespaces(Delta::Put(books.clone(), object)));
     let (shop, object) = namespace("shop");
     store.handle(Update::Namespaces(Delta::Put(shop, object)));
-    assert_eq!(names(&store), ["books", "shop"]);
+    assert_eq!(names(&mut store), ["books", "shop"]);
     store.handle(Update::Namespaces(Delta::Deleted(books)));
-    assert_eq!(names(&store), ["shop"]);
+    assert_eq!(names(&mut store), ["shop"]);
     store.handle(Update::Namespaces(Delta::All([namespace("new")].into())));
-    assert_eq!(names(&store), ["new"]);
+    assert_eq!(names(&mut store), ["new"]);
 }
 
 #[test]
@@ -57,4 +62,134 @@ fn trouble_is_told_once_and_ends_when_the_kind_is_watched_again() {
     assert_eq!(store.handle(Update::Watching("Service")), Outcome::Nothing);
     assert_eq!(store.handle(Update::Watching("Pod")), Outcome::Registry);
     assert!(store.faults().is_empty());
+}
+
+/// One object comes, is another one, or goes (no value).
+#[derive(Debug, Clone)]
+enum Step {
+    Namespace(String, bool),
+    Service(String, String, Option<u16>),
+    /// The Service that it belongs to, and its endpoints.
+    Slice(String, String, Option<(String, Vec<u8>)>),
+    /// Its address and account, and whether it runs.
+    Pod(String, String, Option<(u8, String, bool)>),
+    Export(String, String, bool),
+    /// Nothing new, but the registry is asked for.
+    Look,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let namespace = || prop::sample::select(vec!["books".to_owned(), "shop".to_owned()]);
+    let name = || prop::sample::select(vec!["cart".to_owned(), "stock".to_owned()]);
+    let slice = prop::option::of((name(), vec(1..5_u8, 0..3)));
+    let pod = prop::option::of((1..4_u8, name(), any::<bool>()));
+    prop_oneof![
+        (namespace(), prop::bool::weighted(0.8)).prop_map(|(a, b)| Step::Namespace(a, b)),
+        (namespace(), name(), prop::option::of(80..82_u16))
+            .prop_map(|(a, b, c)| Step::Service(a, b, c)),
+        (namespace(), name(), slice).prop_map(|(a, b, c)| Step::Slice(a, b, c)),
+        (namespace(), name(), pod).prop_map(|(a, b, c)| Step::Pod(a, b, c)),
+        (namespace(), name(), any::<bool>()).prop_map(|(a, b, c)| Step::Export(a, b, c)),
+        Just(Step::Look),
+    ]
+}
+
+/// All objects of one kind, as a list would have them.
+type Listed<T> = HashMap<ObjectKey, T>;
+
+fn change<T: DeserializeOwned + Watched + Clone>(
+    listed: &mut Listed<T>,
+    namespace: &str,
+    name: &str,
+    rest: Option<Value>,
+) -> Delta<T> {
+    let key: ObjectKey = (namespace.into(), name.into());
+    let Some(mut object) = rest else {
+        listed.remove(&key);
+        return Delta::Deleted(key);
+    };
+    object["metadata"]["namespace"] = namespace.into();
+    object["metadata"]["name"] = name.into();
+    let object: T = serde_json::from_value(object).expect("an object");
+    listed.insert(key.clone(), object.clone());
+    Delta::Put(key, object)
+}
+
+#[derive(Default)]
+struct Lists {
+    namespaces: Listed<Namespace>,
+    services: Listed<Service>,
+    slices: Listed<EndpointSlice>,
+    pods: Listed<Pod>,
+    exports: Listed<ServiceExport>,
+}
+
+impl Lists {
+    fn take(&mut self, step: &Step) -> Option<Update> {
+        Some(match step {
+            Step::Namespace(name, is_there) => {
+                let object = is_there.then(|| json!({}));
+                Update::Namespaces(change(&mut self.namespaces, "", name, object))
+            }
+            Step::Service(namespace, name, port) => {
+                let object = port.map(|port| json!({ "spec": { "ports": [{ "port": port }] } }));
+                Update::Services(change(&mut self.services, namespace, name, object))
+            }
+            Step::Slice(namespace, name, slice) => {
+                let object = slice.as_ref().map(|(service, endpoints)| {
+                    let endpoint = |last: &u8| json!({ "addresses": [format!("10.0.0.{last}")] });
+                    let endpoints: Vec<Value> = endpoints.iter().map(endpoint).collect();
+                    json!({
+                        "metadata": { "labels": { "kubernetes.io/service-name": service } },
+                        "endpoints": endpoints,
+                        "ports": [{ "name": "", "port": 8080 }],
+                    })
+                });
+                Update::Slices(change(&mut self.slices, namespace, name, object))
+            }
+            Step::Pod(namespace, name, pod) => {
+                let object = pod.as_ref().map(|(last, account, is_running)| {
+                    let phase = if *is_running { "Running" } else { "Pending" };
+                    let address = json!({ "ip": format!("10.0.0.{last}") });
+                    json!({
+                        "spec": { "serviceAccountName": account },
+                        "status": { "phase": phase, "podIPs": [address] },
+                    })
+                });
+                Update::Pods(change(&mut self.pods, namespace, name, object))
+            }
+            Step::Export(namespace, name, is_there) => {
+                let object = is_there.then(|| json!({}));
+                Update::Exports(change(&mut self.exports, namespace, name, object))
+            }
+            Step::Look => return None,
+        })
+    }
+
+    /// A store that knows nothing but these lists.
+    fn store(self) -> Store {
+        let mut store = Store::default();
+        store.handle(Update::Namespaces(Delta::All(self.namespaces)));
+        store.handle(Update::Services(Delta::All(self.services)));
+        store.handle(Update::Slices(Delta::All(self.slices)));
+        store.handle(Update::Pods(Delta::All(self.pods)));
+        store.handle(Update::Exports(Delta::All(self.exports)));
+        store
+    }
+}
+
+proptest! {
+    #[test]
+    fn changes_lead_to_the_registry_that_a_list_would_give(steps in vec(step(), 0..60)) {
+        let (mut store, mut lists) = (Store::default(), Lists::default());
+        list_all(&mut store);
+        for step in &steps {
+            match lists.take(step) {
+                Some(update) => drop(store.handle(update)),
+                None => drop(store.registry("rialto", Mode::Control)),
+            }
+        }
+        let listed = lists.store().registry("rialto", Mode::Control);
+        prop_assert_eq!(store.registry("rialto", Mode::Control), listed);
+    }
 }
