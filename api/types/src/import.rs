@@ -2,8 +2,10 @@
 //! goes from the exporting Service to the ServiceImports of all clusters.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU16;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::PortName;
@@ -45,7 +47,10 @@ pub struct Port {
     pub app_protocol: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// As Kubernetes names it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Protocol {
     #[serde(rename = "TCP")]
     Tcp,
@@ -90,7 +95,22 @@ pub enum Reason {
 impl Port {
     /// Whether gateways carry it between clusters.
     pub fn is_carried(&self) -> bool {
-        self.protocol == Protocol::Tcp
+        self.why_not_carried().is_none()
+    }
+
+    /// For people; `None` if gateways carry it.
+    pub fn why_not_carried(&self) -> Option<&'static str> {
+        (self.protocol != Protocol::Tcp).then_some("gateways carry TCP only")
+    }
+}
+
+impl fmt::Display for Port {
+    /// `dns 53/UDP`, without the name where there is none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name} ")?;
+        }
+        write!(f, "{}/{}", self.port, self.protocol.as_str())
     }
 }
 

@@ -1,12 +1,14 @@
 //! Services, their ports and their export.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterName, PortName, ServiceName};
+use crate::import::{Port, Protocol};
 use crate::owner::Owner;
 
 /// How a port's traffic is treated.
@@ -75,7 +77,13 @@ pub struct ServiceStatus {
     /// `NAME.NAMESPACE.svc.clusterset.local`.
     pub dns_name: String,
     pub ports: Vec<ServicePort>,
+    /// Ports that it is exported with and that lead nowhere from other clusters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_carried: Vec<PortNotCarried>,
     pub headless: bool,
+    /// Whether one caller's address stays with one endpoint (`sessionAffinity: ClientIP`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub client_affinity: bool,
     /// By cluster that has the service.
     pub clusters: BTreeMap<ClusterName, ServiceInCluster>,
     /// The virtual IPs by which each cluster reaches it.
@@ -83,6 +91,37 @@ pub struct ServiceStatus {
     /// What is wrong with the definition, across clusters (for example a port conflict).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<String>,
+}
+
+/// A port that gateways do not carry between clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PortNotCarried {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<PortName>,
+    /// The number that clients dial, 1 to 65535.
+    #[schemars(with = "u16")]
+    pub port: std::num::NonZeroU16,
+    pub protocol: Protocol,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl PortNotCarried {
+    /// Of a port that gateways carry there is none.
+    pub fn of(port: &Port) -> Option<Self> {
+        let reason = port.why_not_carried()?.to_owned();
+        Some(Self { name: port.name.clone(), port: port.port, protocol: port.protocol, reason })
+    }
+}
+
+impl fmt::Display for PortNotCarried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, port, protocol, reason } = self;
+        let name = name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
+        let protocol = protocol.as_str();
+        write!(f, "port {name}{port}/{protocol} leads nowhere from other clusters: {reason}")
+    }
 }
 
 /// A service as one cluster has it.

@@ -111,6 +111,13 @@ fn service(document: &Document, style: Style) -> String {
     let Some(status) = columns::status::<ServiceStatus>(document) else { return String::new() };
     let mut text = format!("  {:<10} {}\n", "name", status.dns_name);
     text.push_str(&format!("  {:<10} {}\n", "ports", columns::ports(&status.ports)));
+    if status.client_affinity {
+        let what = "ClientIP: one caller's address stays with one endpoint";
+        text.push_str(&format!("  {:<10} {what}\n", "affinity"));
+    }
+    for port in &status.not_carried {
+        text.push_str(&format!("  {} {port}\n", style.warning("!")));
+    }
     text.push_str(&format!("\n{}\n", style.heading("clusters")));
     let mut table = Table::new(&["CLUSTER", "EXPORTED", "BY", "ENDPOINTS", "SAID", "VIRTUAL IPS"]);
     for (name, inside) in &status.clusters {

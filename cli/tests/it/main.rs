@@ -1,8 +1,10 @@
 //! One integration target: what needs several packages, or real processes of the one binary.
 
 mod affinity;
+mod agent;
 mod bad_input;
 mod demo;
+mod describe;
 mod examples;
 mod federation;
 mod golden;

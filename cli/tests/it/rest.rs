@@ -133,6 +133,13 @@ impl Bridge {
         self.verb(arguments).output().expect("the program starts")
     }
 
+    /// What a verb prints that does what it should.
+    pub(crate) fn told(&self, arguments: &[&str]) -> String {
+        let output = self.rialto(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     fn verb(&self, arguments: &[&str]) -> Command {
         let mut verb = Command::new(PROGRAM);
         verb.args(arguments)

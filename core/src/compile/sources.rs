@@ -232,8 +232,7 @@ fn service_entry(service: &Service, addresses: &Addresses) -> ServiceEntry {
         virtual_ips: addresses.virtual_ips.clone(),
         gateway_ports: addresses.gateway_ports.clone(),
         headless: definition.headless.then(|| definition.endpoints.clone()),
-        // The specification: affinity is ignored where a name stands for its endpoints.
-        client_affinity: !definition.headless && definition.traits.client_affinity_s.is_some(),
+        client_affinity: definition.client_affinity(),
         failover: failover.clone(),
     }
 }

@@ -111,7 +111,9 @@ fn an_agent_that_was_never_heard_is_unknown_and_says_no_health() {
         let mut status = ServiceStatus {
             dns_name: String::new(),
             ports: Vec::new(),
+            not_carried: Vec::new(),
             headless: false,
+            client_affinity: false,
             clusters: [(east(), inside)].into(),
             virtual_ips: BTreeMap::new(),
             conflicts: Vec::new(),

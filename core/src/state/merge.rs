@@ -12,7 +12,7 @@ use rialto_types::import::{Conflict, Port, Reason, Traits};
 use rialto_types::limits;
 use rialto_types::owner::Owner;
 use rialto_types::report::ReportedService;
-use rialto_types::service::ServicePort;
+use rialto_types::service::{PortNotCarried, ServicePort};
 use rialto_types::snapshot::HeadlessEndpoint;
 
 mod traits;
@@ -45,6 +45,18 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
+    /// Whether a caller stays with one endpoint. A headless service's name stands for its
+    /// endpoints: the API ignores affinity there.
+    pub(crate) fn client_affinity(&self) -> bool {
+        !self.headless && self.traits.client_affinity_s.is_some()
+    }
+
+    /// Ports that lead nowhere; a headless service's pods are dialled without gateways.
+    pub(crate) fn not_carried(&self) -> Vec<PortNotCarried> {
+        let ports = self.traits.ports.iter().filter(|_| !self.headless);
+        ports.filter_map(PortNotCarried::of).collect()
+    }
+
     pub(crate) fn conflict_texts(&self) -> Vec<String> {
         self.conflicts.iter().map(|conflict| conflict.message.clone()).collect()
     }

@@ -38,8 +38,10 @@ impl State {
         }
         Some(ServiceStatus {
             dns_name: dns_name(service),
-            ports: definition.ports,
+            not_carried: definition.not_carried(),
             headless: definition.headless,
+            client_affinity: definition.client_affinity(),
+            ports: definition.ports,
             clusters,
             virtual_ips,
             conflicts,

@@ -480,7 +480,9 @@ fn service(status: &ServiceStatus) -> String {
     };
     let ports: Vec<String> = status.ports.iter().map(port).collect();
     let headless = if status.headless { ", headless" } else { "" };
-    let mut text = format!("{} on {}{headless}\n", status.dns_name, ports.join(", "));
+    let sticky = if status.client_affinity { ", sticky" } else { "" };
+    let mut text = format!("{} on {}{headless}{sticky}\n", status.dns_name, ports.join(", "));
+    status.not_carried.iter().for_each(|port| text += &format!("  {port}\n"));
     for (cluster, held) in &status.clusters {
         match &held.exported_by {
             Some(owner) => text += &format!("  {cluster} exports it, says {owner}\n"),

@@ -63,6 +63,7 @@ impl Picture {
             refusals: self.refusals(service, query),
             access: access(&snapshot, service),
             traffic: self.service_traffic(service, query),
+            not_carried: status.not_carried.iter().map(ToString::to_string).collect(),
             conflicts: status.conflicts,
             changes: changes::newest(state, limits::VIEW_LAST_CHANGES, self.now, of_service),
             revision: self.revision(),

@@ -255,6 +255,7 @@ impl Show {
             text += &format!("  {:?} {}\n", policy.action, policy.subject.name);
             text += &policy.rules.iter().map(|rule| format!("    {rule}\n")).collect::<String>();
         }
+        text += &page.not_carried.iter().map(|p| format!("{p}\n")).collect::<String>();
         text += &page.conflicts.iter().map(|c| format!("conflict: {c}\n")).collect::<String>();
         text + &page.changes.iter().map(line).collect::<String>()
     }

@@ -61,6 +61,9 @@ export function ServicePageView() {
           {page.conflicts.map((conflict) => (
             <Note key={conflict} level="degraded" title={conflict} />
           ))}
+          {page.notCarried?.map((port) => (
+            <Note key={port} level="idle" title={port} />
+          ))}
           <div className="two">
             <div className="column">
               <Panel

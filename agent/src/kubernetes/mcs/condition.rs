@@ -115,21 +115,17 @@ fn conflict(entry: &ImportEntry) -> Claim {
 
 /// The ports that gateways do not carry; a headless service's pods are dialled without them.
 pub(super) fn left_off(entry: &ImportEntry) -> Option<String> {
+    let why = entry.traits.ports.iter().find_map(Port::why_not_carried)?;
     let left = ports_left_off(entry);
     if left.is_empty() {
         return None;
     }
-    Some(format!("gateways carry TCP only, so that these ports lead nowhere: {}", left.join(", ")))
+    Some(format!("{why}, so that these ports lead nowhere: {}", left.join(", ")))
 }
 
 pub(super) fn ports_left_off(entry: &ImportEntry) -> Vec<String> {
     let is_left = |port: &&Port| !entry.headless && !port.is_carried();
-    entry.traits.ports.iter().filter(is_left).map(describe).collect()
-}
-
-fn describe(port: &Port) -> String {
-    let name = port.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
-    format!("{name}{}/{}", port.port, port.protocol.as_str())
+    entry.traits.ports.iter().filter(is_left).map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -49,6 +49,9 @@ pub struct ServicePage {
     pub refusals: Vec<RefusalLine>,
     pub access: AccessView,
     pub traffic: ServiceTraffic,
+    /// Its ports that lead nowhere from other clusters, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_carried: Vec<String>,
     /// What is wrong with its definition, across clusters.
     pub conflicts: Vec<String>,
     pub changes: Vec<ChangeLine>,
