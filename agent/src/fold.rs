@@ -144,6 +144,7 @@ impl Fold {
             let endpoint = |endpoint: &provider::Endpoint| Endpoint {
                 address: endpoint.address,
                 ports: endpoint.ports.clone(),
+                udp_ports: endpoint.udp_ports.clone(),
                 health: self.health_of(name, service, endpoint),
                 hostname: endpoint.hostname.clone(),
             };

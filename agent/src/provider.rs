@@ -88,6 +88,8 @@ pub struct Endpoint {
     pub hostname: Option<ResourceName>,
     /// By service port, where this endpoint listens.
     pub ports: BTreeMap<u16, u16>,
+    /// The same of UDP ports, of headless services.
+    pub udp_ports: BTreeMap<u16, u16>,
 }
 
 /// An active health check.

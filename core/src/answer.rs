@@ -3,7 +3,7 @@
 //! | name | answered |
 //! |---|---|
 //! | `SERVICE.NS.svc.clusterset.local` | A, AAAA: the virtual IPs, or a headless service's endpoints; SRV: one per port number |
-//! | `_PORT._tcp.SERVICE.NS.svc.clusterset.local` | SRV of a named port |
+//! | `_PORT._tcp.SERVICE.NS.svc.clusterset.local` | SRV of a named port; `_udp` of a headless service's, which no gateway has to carry |
 //! | `HOST.CLUSTER.SERVICE.NS.svc.clusterset.local` | A, AAAA, SRV of one headless endpoint |
 //! | `dns-version.clusterset.local` | TXT `1.0.0` |
 //!
@@ -113,7 +113,7 @@ pub fn answer(
         (Name::Version, Kind::Txt) => (vec![record(Data::Txt("1.0.0".into()))], Vec::new()),
         (Name::Service(service), kind) => records::of_service(&service, kind, &owner, draw),
         (Name::Port(service, port), Kind::Srv) => {
-            records::services(&service, std::slice::from_ref(port), &owner, draw)
+            records::services(&service, &[port], &owner, draw)
         }
         (Name::Zone | Name::Version | Name::Port(..) | Name::Between, _) => Default::default(),
     };

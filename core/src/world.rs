@@ -109,7 +109,7 @@ impl World {
     }
 
     /// `service NS/NAME ports=[NAME:]PORT/PROTOCOL,... clusters=NAME[:PORT+PORT],... [vips=IP,...]
-    /// [order=A,B] [policy=NAME] [factor=PERCENT] [headless] [sticky]`
+    /// [order=A,B] [policy=NAME] [factor=PERCENT] [headless] [udp=NAME:PORT@A+B,...] [sticky]`
     fn service(&mut self, words: &mut Words<'_>) {
         let name: ServiceName = parse(words.next());
         let ports: Vec<ServicePort> = words.list("ports").map(words::port).collect();
@@ -126,6 +126,7 @@ impl World {
             virtual_ips: words.list("vips").map(parse).collect(),
             gateway_ports: BTreeMap::new(),
             headless: words.flag("headless").then(Vec::new),
+            udp_ports: words.list("udp").map(words::udp_port).collect(),
             client_affinity: words.flag("sticky"),
             failover: FailoverEntry {
                 policy: words.option("policy").map(parse),
@@ -136,31 +137,25 @@ impl World {
         }));
     }
 
-    /// `headless NS/NAME CLUSTER ADDRESS [host=NAME] [ports=PORT=PORT,...]`
+    /// `headless NS/NAME CLUSTER ADDRESS [host=NAME] [ports=PORT=PORT,...] [udp=PORT=PORT,...]`
     fn headless(&mut self, words: &mut Words<'_>) {
         let service: ServiceName = parse(words.next());
         let cluster = parse(words.next());
         let address = parse(words.next());
         let hostname = words.option("host").map(parse);
-        let ports = words.list("ports").map(|pair| {
-            let (port, target) = pair.split_once('=').expect("PORT=PORT");
-            (parse(port), parse(target))
-        });
-        let ports = ports.collect();
+        let ports = words.list("ports").map(words::target).collect();
+        let udp_ports = words.list("udp").map(words::target).collect();
         let entry = self.snapshot.services.get_mut(&service).expect("a service");
         let endpoints = entry.headless.as_mut().expect("a headless service");
-        endpoints.push(HeadlessEndpoint { cluster, hostname, address, ports });
+        endpoints.push(HeadlessEndpoint { cluster, hostname, address, ports, udp_ports });
     }
 
-    /// `endpoint NS/NAME ADDRESS PORT=PORT,... [healthy | unhealthy] [host=NAME]`
+    /// `endpoint NS/NAME ADDRESS PORT=PORT,... [udp=PORT=PORT,...] [healthy | unhealthy] [host=NAME]`
     fn endpoint(&mut self, words: &mut Words<'_>) {
         let service: ServiceName = parse(words.next());
         let address = parse(words.next());
-        let ports = words.next().split(',').map(|pair| {
-            let (port, target) = pair.split_once('=').expect("PORT=PORT");
-            (parse(port), parse(target))
-        });
-        let ports = ports.collect();
+        let ports = words.next().split(',').map(words::target).collect();
+        let udp_ports = words.list("udp").map(words::target).collect();
         let health = match (words.flag("healthy"), words.flag("unhealthy")) {
             (true, _) => EndpointHealth::Healthy,
             (false, true) => EndpointHealth::Unhealthy,
@@ -169,7 +164,7 @@ impl World {
         let hostname = words.option("host").map(parse);
         let endpoints = self.table.services.entry(service).or_default();
         endpoints.retain(|endpoint| endpoint.address != address);
-        endpoints.push(Endpoint { address, ports, health, hostname });
+        endpoints.push(Endpoint { address, ports, udp_ports, health, hostname });
         endpoints.sort();
     }
 

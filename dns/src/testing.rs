@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rialto_types::id::Revision;
-use rialto_types::snapshot::{Entry, FailoverEntry, HeadlessEndpoint, ServiceEntry, Snapshot};
+use rialto_types::snapshot::{
+    Entry, FailoverEntry, HeadlessEndpoint, ServiceEntry, Snapshot, UdpPort,
+};
 
 use crate::config::Config;
 use crate::forward::Forwarder;
@@ -61,7 +63,8 @@ pub(crate) fn opt(payload: u16, version: u8, flags: u16, data: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// `details.books` with one address, headless `db.books` with many, `big.books` with many ports.
+/// `details.books` with one address, headless `db.books` with many, `big.books` with many ports,
+/// headless `names.books` with a UDP port.
 pub(crate) fn snapshot() -> Snapshot {
     let east: rialto_types::id::ClusterName = "east".parse().expect("a cluster name");
     let service = |name: &str, ports: u16, virtual_ips: &[&str], endpoints: u8| ServiceEntry {
@@ -83,9 +86,11 @@ pub(crate) fn snapshot() -> Snapshot {
                     hostname: Some(format!("db-{number}").parse().expect("a host name")),
                     address: [10, 0, 0, number].into(),
                     ports: Default::default(),
+                    udp_ports: [(53, 5353)].into(),
                 })
                 .collect()
         }),
+        udp_ports: Vec::new(),
         client_affinity: false,
         failover: FailoverEntry {
             policy: None,
@@ -93,7 +98,13 @@ pub(crate) fn snapshot() -> Snapshot {
             overprovisioning_percent: 140,
         },
     };
+    let udp_port = UdpPort {
+        name: Some("dns".parse().expect("a port name")),
+        port: 53.try_into().expect("not 0"),
+        clusters: vec![east.clone()],
+    };
     let services = [
+        ServiceEntry { udp_ports: vec![udp_port], ..service("names", 1, &[], 2) },
         service("details", 1, &["246.0.0.1", "fd52::1"], 0),
         service("four", 1, &["246.0.0.4"], 0),
         service("big", 40, &["246.0.0.2"], 0),

@@ -81,6 +81,7 @@ fn table(revision: u64, endpoints: u8) -> Arc<LocalTable> {
         address: [192, 0, 2, last].into(),
         ports: BTreeMap::from([(80, 8_080)]),
         health: EndpointHealth::Unknown,
+        udp_ports: BTreeMap::new(),
         hostname: None,
     };
     let endpoints = (0..endpoints).map(endpoint).collect();

@@ -85,6 +85,9 @@ pub struct Endpoint {
     pub address: IpAddr,
     /// The service's port number to the endpoint's own.
     pub ports: BTreeMap<u16, u16>,
+    /// The same of UDP ports, where DNS answers the endpoint by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub udp_ports: BTreeMap<u16, u16>,
     pub health: EndpointHealth,
     #[serde(default)]
     pub hostname: Option<ResourceName>,

@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::GatewayAddress;
 use crate::duration;
-use crate::id::{ClusterName, Namespace, ResourceName, Revision, ServiceName, TrustDomain};
+use crate::id::{
+    ClusterName, Namespace, PortName, ResourceName, Revision, ServiceName, TrustDomain,
+};
 use crate::import::{Conflict, Port, Traits};
 use crate::local::Endpoint;
 use crate::policy::{AccessOperation, Action, IdentityPattern};
@@ -77,6 +80,9 @@ pub struct ServiceEntry {
     pub gateway_ports: BTreeMap<u16, u16>,
     /// The named endpoints of a headless service; `None` for others.
     pub headless: Option<Vec<HeadlessEndpoint>>,
+    /// UDP ports of a headless service, whose endpoints are dialled without gateways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub udp_ports: Vec<UdpPort>,
     /// Whether a caller stays with the endpoint that served it (`sessionAffinity: ClientIP`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub client_affinity: bool,
@@ -97,6 +103,17 @@ pub struct ImportEntry {
     pub conflicts: Vec<Conflict>,
 }
 
+/// A port that only names tell of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UdpPort {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<PortName>,
+    pub port: NonZeroU16,
+    /// Those that export it.
+    pub clusters: Vec<ClusterName>,
+}
+
 /// An endpoint that DNS answers by name (headless services only).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -108,23 +125,35 @@ pub struct HeadlessEndpoint {
     /// By service port, where it listens; a port that is not here is the endpoint's own too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ports: BTreeMap<u16, u16>,
+    /// The same of UDP ports.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub udp_ports: BTreeMap<u16, u16>,
 }
 
 impl HeadlessEndpoint {
     /// As its own cluster's agent knows it.
     pub fn new(cluster: &ClusterName, endpoint: &Endpoint) -> Self {
-        let moved = endpoint.ports.iter().filter(|(port, target)| port != target);
+        let moved = |ports: &BTreeMap<u16, u16>| {
+            let moved = ports.iter().filter(|(port, target)| port != target);
+            moved.map(|(port, target)| (*port, *target)).collect()
+        };
         Self {
             cluster: cluster.clone(),
             hostname: endpoint.hostname.clone(),
             address: endpoint.address,
-            ports: moved.map(|(port, target)| (*port, *target)).collect(),
+            ports: moved(&endpoint.ports),
+            udp_ports: moved(&endpoint.udp_ports),
         }
     }
 
     /// Where a service port is reached on this endpoint.
     pub fn target(&self, port: u16) -> u16 {
         self.ports.get(&port).copied().unwrap_or(port)
+    }
+
+    /// The same of a UDP port.
+    pub fn udp_target(&self, port: u16) -> u16 {
+        self.udp_ports.get(&port).copied().unwrap_or(port)
     }
 }
 

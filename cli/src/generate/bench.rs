@@ -143,6 +143,7 @@ fn entries(arguments: &Arguments, anchors: &TrustBundle) -> Vec<Entry> {
         virtual_ips,
         gateway_ports: BTreeMap::new(),
         headless: None,
+        udp_ports: Vec::new(),
         client_affinity: false,
         failover: FailoverEntry {
             policy: None,
@@ -163,6 +164,7 @@ fn table(arguments: &Arguments) -> LocalTable {
     let origin = Endpoint {
         address: arguments.upstream.ip(),
         ports: [(arguments.port.get(), arguments.upstream.port())].into(),
+        udp_ports: BTreeMap::new(),
         health: EndpointHealth::Healthy,
         hostname: None,
     };

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use rialto_types::id::{ClusterName, Namespace, ServiceName};
+use rialto_types::id::{ClusterName, Namespace, PortName, ServiceName};
 use rialto_types::local::{EndpointHealth, LocalTable};
 use rialto_types::service::{CLUSTERSET_DOMAIN, ServicePort};
-use rialto_types::snapshot::{HeadlessEndpoint, ServiceEntry, Snapshot};
+use rialto_types::snapshot::{HeadlessEndpoint, ServiceEntry, Snapshot, UdpPort};
 
 /// A name that exists.
 pub(super) enum Name<'a> {
@@ -15,10 +15,17 @@ pub(super) enum Name<'a> {
     Version,
     /// `SERVICE.NAMESPACE.svc`, or `HOST.CLUSTER.SERVICE...`: then with that host's endpoints only.
     Service(Service<'a>),
-    /// `_PORT._tcp.SERVICE...`
-    Port(Service<'a>, &'a ServicePort),
+    /// `_PORT._tcp.SERVICE...`, `_PORT._udp.SERVICE...`
+    Port(Service<'a>, Port<'a>),
     /// A name that exists only because others are below it (RFC 8020).
     Between,
+}
+
+/// A port of a service, by protocol.
+#[derive(Clone, Copy)]
+pub(super) enum Port<'a> {
+    Tcp(&'a ServicePort),
+    Udp(&'a UdpPort),
 }
 
 /// A service, with the endpoints that DNS answers by name.
@@ -65,7 +72,7 @@ pub(super) fn find<'a>(
     let below = (labels.next(), labels.next(), labels.next());
     match below {
         (None, ..) => Some(Name::Service(service)),
-        (Some("_tcp"), port, None) => service.find_port(port),
+        (Some(protocol @ ("_tcp" | "_udp")), port, None) => service.find_port(protocol, port),
         (Some(cluster), host, None) => service.find_endpoint(cluster, host),
         (Some(_), _, Some(_)) => None,
     }
@@ -89,9 +96,15 @@ impl<'a> Service<'a> {
         self.endpoints.as_ref().is_some_and(|endpoints| endpoints.is_empty())
     }
 
-    fn find_port(self, name: Option<&str>) -> Option<Name<'a>> {
-        let mut named =
-            self.entry.ports.iter().filter_map(|port| Some((port.name.as_ref()?, port)));
+    /// Those of TCP come first.
+    pub(super) fn ports(&self) -> impl Iterator<Item = Port<'a>> + use<'a> {
+        let tcp = self.entry.ports.iter().map(Port::Tcp);
+        tcp.chain(self.entry.udp_ports.iter().map(Port::Udp))
+    }
+
+    fn find_port(self, protocol: &str, name: Option<&str>) -> Option<Name<'a>> {
+        let of_protocol = self.ports().filter(|port| port.label() == protocol);
+        let mut named = of_protocol.filter_map(|port| Some((port.name()?, port)));
         let Some(wanted) = name else { return named.next().map(|_| Name::Between) };
         let wanted = wanted.strip_prefix('_')?;
         let (_, port) = named.find(|(name, _)| name.as_str() == wanted)?;
@@ -109,6 +122,44 @@ impl<'a> Service<'a> {
         let of_host: Vec<HeadlessEndpoint> = of_host.cloned().collect();
         let service = Self { entry: self.entry, endpoints: Some(Cow::Owned(of_host)) };
         (!service.is_absent()).then_some(Name::Service(service))
+    }
+}
+
+impl<'a> Port<'a> {
+    fn label(self) -> &'static str {
+        match self {
+            Port::Tcp(_) => "_tcp",
+            Port::Udp(_) => "_udp",
+        }
+    }
+
+    fn name(self) -> Option<&'a PortName> {
+        match self {
+            Port::Tcp(port) => port.name.as_ref(),
+            Port::Udp(port) => port.name.as_ref(),
+        }
+    }
+
+    pub(super) fn number(self) -> u16 {
+        match self {
+            Port::Tcp(port) => port.port.get(),
+            Port::Udp(port) => port.port.get(),
+        }
+    }
+
+    /// Where an endpoint listens for it; `None` if its cluster does not export it.
+    pub(super) fn target(self, entry: &ServiceEntry, endpoint: &HeadlessEndpoint) -> Option<u16> {
+        let number = self.number();
+        match self {
+            Port::Tcp(_) => {
+                let exported = entry.clusters.get(&endpoint.cluster)?;
+                exported.contains(&number).then(|| endpoint.target(number))
+            }
+            Port::Udp(port) => {
+                let is_exported = port.clusters.contains(&endpoint.cluster);
+                is_exported.then(|| endpoint.udp_target(number))
+            }
+        }
     }
 }
 

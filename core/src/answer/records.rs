@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use rialto_types::limits;
-use rialto_types::service::{ServicePort, dns_name};
+use rialto_types::service::dns_name;
 use rialto_types::snapshot::HeadlessEndpoint;
 
-use super::name::{Service, label};
+use super::name::{Port, Service, label};
 use super::{Data, Kind, Record};
 
 /// The answer section and the additional section.
@@ -14,7 +14,8 @@ type Sections = (Vec<Record>, Vec<Record>);
 
 pub(super) fn of_service(service: &Service<'_>, kind: Kind, owner: &str, draw: u64) -> Sections {
     if kind == Kind::Srv {
-        return services(service, &service.entry.ports, owner, draw);
+        let ports: Vec<Port<'_>> = service.ports().collect();
+        return services(service, &ports, owner, draw);
     }
     match service.endpoints.as_deref() {
         None => {
@@ -35,22 +36,21 @@ pub(super) fn of_service(service: &Service<'_>, kind: Kind, owner: &str, draw: u
 /// an endpoint itself, so that its records have the endpoint's own ports.
 pub(super) fn services(
     service: &Service<'_>,
-    ports: &[ServicePort],
+    ports: &[Port<'_>],
     owner: &str,
     draw: u64,
 ) -> Sections {
     let Some(endpoints) = service.endpoints.as_deref() else {
         let target = format!("{}.", dns_name(&service.entry.name));
-        let records = ports.iter().map(|port| srv(owner, port.port.get(), &target)).collect();
+        let records = ports.iter().map(|port| srv(owner, port.number(), &target)).collect();
         let addresses = service.entry.virtual_ips.iter().flat_map(|ip| both(&target, *ip));
         return (distinct(records), addresses.collect());
     };
     let (mut records, mut extra) = Sections::default();
     for endpoint in rotated(endpoints, draw) {
         let target = target(service, endpoint);
-        let numbers = ports_of(service, endpoint, ports);
-        let records_of = numbers.map(|port| srv(owner, endpoint.target(port), &target));
-        let of_endpoint = distinct(records_of.collect());
+        let numbers = ports.iter().filter_map(|port| port.target(service.entry, endpoint));
+        let of_endpoint = distinct(numbers.map(|port| srv(owner, port, &target)).collect());
         if records.len() + of_endpoint.len() > limits::DNS_RECORDS_MAX {
             break;
         }
@@ -61,17 +61,6 @@ pub(super) fn services(
     }
     // A host with addresses of both families is one target.
     (distinct(records), extra)
-}
-
-/// The port numbers that an endpoint's cluster exports.
-fn ports_of<'a>(
-    service: &'a Service<'_>,
-    endpoint: &HeadlessEndpoint,
-    ports: &'a [ServicePort],
-) -> impl Iterator<Item = u16> + use<'a> {
-    let exported = service.entry.clusters.get(&endpoint.cluster);
-    let numbers = ports.iter().map(|port| port.port.get());
-    numbers.filter(move |number| exported.is_some_and(|exported| exported.contains(number)))
 }
 
 fn target(service: &Service<'_>, endpoint: &HeadlessEndpoint) -> String {

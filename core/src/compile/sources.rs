@@ -232,6 +232,7 @@ fn service_entry(service: &Service, addresses: &Addresses) -> ServiceEntry {
         virtual_ips: addresses.virtual_ips.clone(),
         gateway_ports: addresses.gateway_ports.clone(),
         headless: definition.headless.then(|| definition.endpoints.clone()),
+        udp_ports: definition.udp_ports(),
         client_affinity: definition.client_affinity(),
         failover: failover.clone(),
     }

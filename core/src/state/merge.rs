@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use rialto_types::id::{ClusterName, Timestamp};
-use rialto_types::import::{Conflict, Port, Reason, Traits};
+use rialto_types::import::{Conflict, Port, Protocol, Reason, Traits};
 use rialto_types::limits;
 use rialto_types::owner::Owner;
 use rialto_types::report::ReportedService;
 use rialto_types::service::{PortNotCarried, ServicePort};
-use rialto_types::snapshot::HeadlessEndpoint;
+use rialto_types::snapshot::{HeadlessEndpoint, UdpPort};
 
 mod traits;
 
@@ -55,6 +55,22 @@ impl Definition {
     pub(crate) fn not_carried(&self) -> Vec<PortNotCarried> {
         let ports = self.traits.ports.iter().filter(|_| !self.headless);
         ports.filter_map(PortNotCarried::of).collect()
+    }
+
+    /// The UDP ports of a headless service, each with the clusters that export it.
+    pub(crate) fn udp_ports(&self) -> Vec<UdpPort> {
+        let is_udp = |port: &&Port| self.headless && port.protocol == Protocol::Udp;
+        let udp_port = |port: &Port| UdpPort {
+            name: port.name.clone(),
+            port: port.port,
+            clusters: self
+                .exporters
+                .iter()
+                .filter(|(_, served)| served.iter().any(|held| is_same(held, port)))
+                .map(|(cluster, _)| cluster.clone())
+                .collect(),
+        };
+        self.traits.ports.iter().filter(is_udp).map(udp_port).collect()
     }
 
     pub(crate) fn conflict_texts(&self) -> Vec<String> {

@@ -172,6 +172,7 @@ pub(crate) fn run(session: &mut Session, step: &Step) -> Applied {
                     hostname: None,
                     address,
                     ports: BTreeMap::new(),
+                    udp_ports: BTreeMap::new(),
                 });
             }
             let revision = session.state.applied_index();

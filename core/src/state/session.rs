@@ -335,7 +335,8 @@ fn reported(cluster: &ClusterName, words: &[&str]) -> ReportedService {
             None => (None, *word),
         };
         let address = address.parse().expect("an address");
-        HeadlessEndpoint { cluster: cluster.clone(), hostname, address, ports: BTreeMap::new() }
+        let (ports, udp_ports) = (BTreeMap::new(), BTreeMap::new());
+        HeadlessEndpoint { cluster: cluster.clone(), hostname, address, ports, udp_ports }
     };
     let (exported, sticky) = (ports.contains(&"exported"), ports.contains(&"sticky"));
     let ports = ports.iter().filter(|word| !["exported", "sticky"].contains(word));

@@ -1,6 +1,7 @@
 //! One line's words: plain ones in order, options by name.
 
 use rialto_types::service::{AppProtocol, ServicePort};
+use rialto_types::snapshot::UdpPort;
 
 use super::parse;
 
@@ -54,6 +55,20 @@ impl std::fmt::Debug for Words<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} {:?}", self.plain, self.named)
     }
+}
+
+/// `NAME:PORT@CLUSTER+CLUSTER`
+pub(super) fn udp_port(text: &str) -> UdpPort {
+    let (name, rest) = text.split_once(':').expect("NAME:PORT@CLUSTER");
+    let (port, clusters) = rest.split_once('@').expect("PORT@CLUSTER");
+    let clusters = clusters.split('+').map(parse).collect();
+    UdpPort { name: Some(parse(name)), port: parse(port), clusters }
+}
+
+/// `PORT=PORT`
+pub(super) fn target(pair: &str) -> (u16, u16) {
+    let (port, target) = pair.split_once('=').expect("PORT=PORT");
+    (parse(port), parse(target))
 }
 
 /// `[NAME:]PORT/PROTOCOL`

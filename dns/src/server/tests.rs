@@ -496,6 +496,13 @@ async fn dig_understands_us() {
             (&[OURS, "A", "+short"][..], &["246.0.0.1\n"][..]),
             (&[OURS, "AAAA", "+short", "+tcp"], &["fd52::1\n"]),
             (&[OURS, "SRV"], &["9001 details.books.svc.clusterset.local.", "status: NOERROR"]),
+            (
+                &["_dns._udp.names.books.svc.clusterset.local", "SRV", "+short"],
+                &[
+                    "0 100 5353 db-1.east.names.books.svc.clusterset.local.",
+                    "0 100 5353 db-2.east.names.books.svc.clusterset.local.",
+                ],
+            ),
             (&["nope.books.svc.clusterset.local", "A"], &["NXDOMAIN", "SOA", "flags: qr aa rd ra"]),
             (&["db.books.svc.clusterset.local", "A", "+noedns"], &["Truncated", "ANSWER: 60"]),
             (&["db.books.svc.clusterset.local", "A", "+ignore", "+noedns"], &["flags: qr aa tc"]),

@@ -235,6 +235,7 @@ fn delta(east: &ClusterName, vip: Ipv4Addr) -> Delta {
             virtual_ips: vec![IpAddr::V4(vip)],
             gateway_ports: Default::default(),
             headless: None,
+            udp_ports: Vec::new(),
             client_affinity: false,
             failover: FailoverEntry {
                 policy: None,
@@ -255,6 +256,7 @@ fn table(cluster: ClusterName, origin: SocketAddr) -> LocalTable {
     let endpoint = Endpoint {
         address: origin.ip(),
         ports: [(PORT, origin.port())].into(),
+        udp_ports: Default::default(),
         health: EndpointHealth::Healthy,
         hostname: None,
     };

@@ -584,6 +584,7 @@ impl World {
             virtual_ips: self.virtual_ips.clone(),
             gateway_ports: BTreeMap::new(),
             headless: None,
+            udp_ports: Vec::new(),
             client_affinity: self.client_affinity,
             failover: FailoverEntry {
                 policy: None,
@@ -618,6 +619,7 @@ impl World {
         let endpoint = |address: &SocketAddr| Endpoint {
             address: address.ip(),
             ports: BTreeMap::from([(PORT, address.port())]),
+            udp_ports: BTreeMap::new(),
             health: EndpointHealth::Healthy,
             hostname: None,
         };

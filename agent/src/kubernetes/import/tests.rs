@@ -23,6 +23,7 @@ fn entry(name: &str, ports: &[(u16, Option<u16>)], headless: bool) -> Entry {
         virtual_ips: Vec::new(),
         gateway_ports: ports.iter().filter_map(|(from, to)| Some((*from, (*to)?))).collect(),
         headless: headless.then(Vec::new),
+        udp_ports: Vec::new(),
         client_affinity: false,
         failover: FailoverEntry { policy: None, order: Vec::new(), overprovisioning_percent: 140 },
     })

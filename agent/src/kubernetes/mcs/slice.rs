@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rialto_types::id::{ClusterName, ServiceName};
-use rialto_types::import::{IpFamily, Port};
+use rialto_types::import::{IpFamily, Port, Protocol};
 use rialto_types::limits;
 use rialto_types::snapshot::{HeadlessEndpoint, ImportEntry, ServiceEntry};
 use rialto_wire::digest::{hex, sha256};
@@ -69,14 +69,21 @@ pub(super) fn of(
     slices
 }
 
-/// Endpoints by where they listen for the service's ports: a slice has one set of ports.
-type Groups = BTreeMap<BTreeMap<u16, u16>, Vec<Value>>;
+/// Where endpoints listen for the service's ports, if not at the same numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Targets {
+    tcp: BTreeMap<u16, u16>,
+    udp: BTreeMap<u16, u16>,
+}
+
+/// Endpoints by where they listen: a slice has one set of ports.
+type Groups = BTreeMap<Targets, Vec<Value>>;
 
 fn virtual_ip(addresses: &[IpAddr], family: IpFamily) -> Groups {
     let address = addresses.iter().find(|address| IpFamily::of(**address) == family);
     // Whether somebody serves behind it is the gateways' to know.
     let endpoint =
-        |address| (BTreeMap::new(), vec![json!({"addresses": [address], "conditions": {}})]);
+        |address| (Targets::default(), vec![json!({"addresses": [address], "conditions": {}})]);
     address.map(endpoint).into_iter().collect()
 }
 
@@ -90,16 +97,22 @@ fn headless(endpoints: &[HeadlessEndpoint], cluster: &ClusterName, family: IpFam
         if let Some(hostname) = &endpoint.hostname {
             value["hostname"] = json!(hostname);
         }
-        groups.entry(endpoint.ports.clone()).or_default().push(value);
+        let targets = Targets { tcp: endpoint.ports.clone(), udp: endpoint.udp_ports.clone() };
+        groups.entry(targets).or_default().push(value);
     }
     groups
 }
 
-fn port(port: &Port, targets: &BTreeMap<u16, u16>) -> Value {
+fn port(port: &Port, targets: &Targets) -> Value {
     let name = port.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let number = port.port.get();
-    // Only of what we carry it is known where endpoints listen.
-    let target = targets.get(&number).filter(|_| port.is_carried()).unwrap_or(&number);
+    let target = match port.protocol {
+        Protocol::Tcp => targets.tcp.get(&number),
+        Protocol::Udp => targets.udp.get(&number),
+        // Nothing that we know of dials it.
+        Protocol::Sctp => None,
+    };
+    let target = target.unwrap_or(&number);
     let mut value = json!({"name": name, "port": target, "protocol": port.protocol});
     if let Some(app) = &port.app_protocol {
         value["appProtocol"] = json!(app);

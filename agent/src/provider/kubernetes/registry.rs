@@ -193,7 +193,7 @@ fn service(
     if is_external(object) {
         return None;
     }
-    let is_tcp = |port: &&ServicePort| matches!(&*port.protocol, "TCP" | "");
+    let is_tcp = |port: &&ServicePort| protocol(&port.protocol) == "TCP";
     let carried: Vec<&ServicePort> = object.spec.ports.iter().filter(is_tcp).collect();
     let carried = &carried[..carried.len().min(limits::PORTS_PER_SERVICE_MAX)];
     let ports: Vec<Port> = carried.iter().filter_map(|port| self::port(port)).collect();
@@ -201,7 +201,11 @@ fn service(
         return None;
     }
     let headless = &*object.spec.cluster_ip == "None";
-    let mut endpoints = endpoints(carried, slices, headless);
+    // Pods that are dialled themselves are found by UDP ports, too.
+    let is_named = |port: &&ServicePort| headless && protocol(&port.protocol) == "UDP";
+    let named = object.spec.ports.iter().filter(is_named).take(limits::PORTS_PER_SERVICE_MAX);
+    let named: Vec<&ServicePort> = named.collect();
+    let mut endpoints = endpoints(PortsOf { carried, named: &named }, slices, headless);
     if headless {
         endpoints.truncate(limits::HEADLESS_ENDPOINTS_MAX);
     }
@@ -267,9 +271,22 @@ fn port(port: &ServicePort) -> Option<Port> {
     (port.port > 0).then_some(Port { name, number: port.port, target: port.port, protocol })
 }
 
+/// The ports of a Service.
+#[derive(Clone, Copy)]
+struct PortsOf<'a> {
+    carried: &'a [&'a ServicePort],
+    /// UDP ports that only names tell of.
+    named: &'a [&'a ServicePort],
+}
+
+/// Kubernetes' default is not written everywhere.
+fn protocol(stated: &str) -> &str {
+    if stated.is_empty() { "TCP" } else { stated }
+}
+
 /// Ready endpoints; where none is ready, those that end and still serve (as kube-proxy), unless DNS
 /// answers them one by one.
-fn endpoints(ports: &[&ServicePort], slices: &[&EndpointSlice], headless: bool) -> Vec<Endpoint> {
+fn endpoints(ports: PortsOf<'_>, slices: &[&EndpointSlice], headless: bool) -> Vec<Endpoint> {
     let ready = |endpoint: &SliceEndpoint| endpoint.conditions.ready.unwrap_or(true);
     let serving = |endpoint: &SliceEndpoint| {
         let conditions = endpoint.conditions;
@@ -281,15 +298,16 @@ fn endpoints(ports: &[&ServicePort], slices: &[&EndpointSlice], headless: bool) 
 }
 
 fn collect(
-    ports: &[&ServicePort],
+    ports: PortsOf<'_>,
     slices: &[&EndpointSlice],
     headless: bool,
     is_fit: impl Fn(&SliceEndpoint) -> bool,
 ) -> Vec<Endpoint> {
     // An endpoint may stand in several slices, each with some of its ports.
-    let mut found: BTreeMap<(IpAddr, Option<&str>), BTreeMap<u16, u16>> = BTreeMap::new();
+    let mut found: BTreeMap<(IpAddr, Option<&str>), Endpoint> = BTreeMap::new();
     for slice in slices {
-        let targets = targets(ports, slice);
+        let udp_targets = targets(ports.named, slice, "UDP");
+        let targets = targets(ports.carried, slice, "TCP");
         let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| is_fit(endpoint));
         for endpoint in endpoints {
             // Kubernetes: the addresses of one endpoint are alike, the first is to be used.
@@ -298,26 +316,28 @@ fn collect(
             // Pods that are dialled themselves need no port that we carry.
             let is_reached = headless || !targets.is_empty();
             let (Some(address), true) = (usable, is_reached) else { continue };
-            let key = (address, endpoint.hostname.as_deref());
-            found.entry(key).or_default().extend(&targets);
+            let hostname = endpoint.hostname.as_deref();
+            let endpoint = found.entry((address, hostname)).or_insert_with(|| Endpoint {
+                address,
+                hostname: hostname.and_then(|hostname| hostname.parse().ok()),
+                ports: BTreeMap::new(),
+                udp_ports: BTreeMap::new(),
+            });
+            endpoint.ports.extend(&targets);
+            endpoint.udp_ports.extend(&udp_targets);
         }
     }
-    let endpoint = |((address, hostname), ports): ((IpAddr, Option<&str>), _)| Endpoint {
-        address,
-        hostname: hostname.and_then(|hostname| hostname.parse().ok()),
-        ports,
-    };
-    found.into_iter().map(endpoint).collect()
+    found.into_values().collect()
 }
 
 /// A slice's ports belong to the Service's ports of the same name.
-fn targets(ports: &[&ServicePort], slice: &EndpointSlice) -> BTreeMap<u16, u16> {
+fn targets(ports: &[&ServicePort], slice: &EndpointSlice, of: &str) -> BTreeMap<u16, u16> {
     let mut targets = BTreeMap::new();
     for port in slice.ports.iter().flatten() {
         let name = port.name.as_deref().unwrap_or_default();
-        let is_tcp = matches!(port.protocol.as_deref(), Some("TCP" | "") | None);
+        let is_of = protocol(port.protocol.as_deref().unwrap_or_default()) == of;
         let of_service = ports.iter().find(|it| &*it.name == name);
-        if let (Some(of_service), Some(target), true) = (of_service, port.port, is_tcp) {
+        if let (Some(of_service), Some(target), true) = (of_service, port.port, is_of) {
             targets.insert(of_service.port, target);
         }
     }

@@ -386,7 +386,7 @@ impl Reader<'_> {
             }
         }
         let hostname = item.hostname.map(|hostname| hostname.value);
-        Endpoint { address, hostname, ports: targets }
+        Endpoint { address, hostname, ports: targets, udp_ports: BTreeMap::new() }
     }
 
     fn check(

@@ -7,6 +7,7 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
     (0..4_u8, 0..3_u16, any::<bool>()).prop_map(|(last, port, is_healthy)| Endpoint {
         address: IpAddr::from([10, 0, 0, last]),
         ports: BTreeMap::from([(80, 8_080 + port)]),
+        udp_ports: BTreeMap::from([(53, 5_300 + port)]),
         health: if is_healthy { EndpointHealth::Healthy } else { EndpointHealth::Unknown },
         hostname: None,
     })

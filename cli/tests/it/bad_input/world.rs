@@ -178,6 +178,7 @@ impl Home {
             virtual_ips: vec![self.virtual_ip],
             gateway_ports: Default::default(),
             headless: None,
+            udp_ports: Vec::new(),
             client_affinity: false,
             failover: FailoverEntry {
                 policy: None,
@@ -191,6 +192,7 @@ impl Home {
         Endpoint {
             address: self.endpoint.ip(),
             ports: [(self.port, self.endpoint.port())].into(),
+            udp_ports: BTreeMap::new(),
             health: EndpointHealth::Healthy,
             hostname: None,
         }

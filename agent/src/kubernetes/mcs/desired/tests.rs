@@ -43,6 +43,7 @@ fn snapshot(headless: Option<Vec<HeadlessEndpoint>>, traits: Traits) -> Snapshot
         virtual_ips: Vec::new(),
         gateway_ports: [(42, 20_000)].into(),
         headless: headless.clone(),
+        udp_ports: Vec::new(),
         client_affinity: false,
         failover: FailoverEntry { policy: None, order: Vec::new(), overprovisioning_percent: 140 },
     };
@@ -69,6 +70,7 @@ fn endpoint(cluster: &str, hostname: Option<&str>, address: &str) -> HeadlessEnd
         hostname,
         address: parse(address),
         ports: BTreeMap::new(),
+        udp_ports: BTreeMap::new(),
     }
 }
 
@@ -196,13 +198,16 @@ fn slices_of_a_headless_service_have_its_pods_and_their_host_names() {
 fn pods_that_listen_elsewhere_have_slices_of_their_own() {
     let mut moved = endpoint("west", None, "10.2.0.1");
     moved.ports = [(42, 4242)].into();
-    let pods = vec![moved, endpoint("west", None, "10.2.0.2")];
+    let mut moved_by_udp = endpoint("east", None, "10.1.0.1");
+    moved_by_udp.udp_ports = [(42, 4343)].into();
+    let pods = vec![moved, endpoint("west", None, "10.2.0.2"), moved_by_udp];
     let desired = of(&snapshot(Some(pods), traits()), &VirtualIps::new(), &Exports::new());
     let mut slices = slices(&desired);
     slices.sort();
     assert_eq!(
         slices,
         [
+            "east IPv4 [{addresses:[10.1.0.1],conditions:{ready:true}}] 42/TCP 4343/UDP",
             "west IPv4 [{addresses:[10.2.0.1],conditions:{ready:true}}] 4242/TCP",
             "west IPv4 [{addresses:[10.2.0.2],conditions:{ready:true}}] 42/TCP",
         ]

@@ -115,7 +115,8 @@ fn tell(built: Result<Registry, Vec<Fault>>) -> String {
             let hostname = endpoint.hostname.as_ref().map(|it| format!(" {it}"));
             let hostname = hostname.unwrap_or_default();
             let ports = endpoint.ports.iter().map(|(from, to)| format!(" {from}->{to}"));
-            let ports: String = ports.collect();
+            let udp = endpoint.udp_ports.iter().map(|(from, to)| format!(" {from}->{to}/udp"));
+            let ports: String = ports.chain(udp).collect();
             writeln!(text, "  {}{hostname}{ports}", endpoint.address).expect("a string grows");
         }
     }
