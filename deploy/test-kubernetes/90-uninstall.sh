@@ -10,15 +10,29 @@ nudge() {
   sleep 2
   k "$1" --namespace default delete service nudge >/dev/null
 }
+# What is said on an export that somebody made, which outlives us.
+kept() {
+  k "$1" --namespace kept get serviceexports.multicluster.x-k8s.io/web -o 'jsonpath={.status}'
+}
 for name in east west; do
   [ "$name" = east ] && config=$EAST || config=$WEST
   [ "$name" = east ] && other=west || other=east
   k "$config" delete namespace shop books --wait --ignore-not-found >/dev/null
   expect "this kubeconfig leads to cluster \`$name\`" r uninstall kubernetes "$other" --kubeconfig "$config"
   expect "would go" r uninstall kubernetes "$name" --kubeconfig "$config" --dry-run
+  k "$config" create namespace kept >/dev/null
+  k "$config" --namespace kept create service clusterip web --tcp 80 >/dev/null
+  k "$config" apply -f - <<X >/dev/null
+apiVersion: multicluster.x-k8s.io/v1beta1
+kind: ServiceExport
+metadata: {name: web, namespace: kept}
+X
+  until_has Valid kept "$config"
   r uninstall kubernetes "$name" --kubeconfig "$config" >"$work/uninstall.log" 2>&1 ||
     { cat "$work/uninstall.log" >&2; false; }
   expect "Cluster $name was taken out of the federation" cat "$work/uninstall.log"
+  [ -z "$(kept "$config")" ] || { kept "$config" >&2; false; }
+  k "$config" delete namespace kept --wait >/dev/null
   nudge "$config"
   until_has "nothing is left" left "$name" "$config" || { cut -c -300 "$work/$name.left" >&2; false; }
   ! r get clusters --output name | grep -qx "$name"

@@ -14,6 +14,8 @@ use super::install::kubectl::Cluster;
 use crate::failure::{Exit, Failure};
 use crate::print;
 
+mod exports;
+
 /// Take Rialto out of a cluster again
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -35,8 +37,9 @@ pub(crate) struct Dns {
 /// Take a Kubernetes cluster out of the federation, and Rialto out of the cluster
 ///
 /// Drains the cluster, undoes `install dns`, uninstalls the release, waits until everything that
-/// the agent made is gone, and deletes the Cluster. The kinds of the MCS API stay, with what people
-/// made of them.
+/// the agent made is gone, takes its conditions off people's ServiceExports, and deletes the
+/// Cluster. The kinds of the MCS API stay, with what people made of them. After a bare `helm
+/// uninstall` it does what is left.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Kubernetes {
     /// The cluster's name in the federation
@@ -81,8 +84,10 @@ async fn kubernetes(arguments: Kubernetes) -> Result<Exit, Failure> {
         (true, false) => {
             cluster.helm(&["uninstall", release, "--namespace", namespace, "--wait"]).await?;
             print::note(&format!("Release `{namespace}/{release}` is gone."));
-            until_clean(&cluster).await?;
         }
+    }
+    if !dry_run {
+        until_clean(&cluster).await?;
     }
     if keep_cluster {
         return Ok(Exit::Done);
@@ -143,7 +148,8 @@ async fn is_installed(cluster: &Cluster, name: &ClusterName) -> Result<bool, Fai
     Ok(true)
 }
 
-/// Waits for the cluster's garbage collection.
+/// Waits for the cluster's garbage collection, and takes off what it does not know: conditions on
+/// objects of other people.
 async fn until_clean(cluster: &Cluster) -> Result<(), Failure> {
     let made = async |kinds: &'static str| {
         let selector = "app.kubernetes.io/managed-by=rialto-agent";
@@ -155,15 +161,18 @@ async fn until_clean(cluster: &Cluster) -> Result<(), Failure> {
         let mut left = made("services,endpointslices").await?;
         // The cluster may be without the kind, of which there is nothing then.
         left += &made("serviceimports.multicluster.x-k8s.io").await.unwrap_or_default();
+        left += &exports::clear(cluster).await?.join("\n");
         if left.trim().is_empty() {
             print::note("Everything that the agent made is gone.");
             return Ok(());
         }
         if began.elapsed() > limits::UNINSTALL_CLEAN_MAX {
             let left: Vec<&str> = left.lines().collect();
-            let text = format!("the cluster's garbage collection has left {}", left.join(", "));
-            return Err(Failure::new(Exit::TimedOut, text)
-                .with_hint("is kube-controller-manager running? delete them with kubectl"));
+            let text = format!("what the agent made or wrote is still in {}", left.join(", "));
+            return Err(Failure::new(Exit::TimedOut, text).with_hint(
+                "is kube-controller-manager running, and no agent of another release? see them \
+                 with kubectl",
+            ));
         }
         tokio::time::sleep(limits::INSTALL_LOOK_AGAIN).await;
     }
