@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rialto_types::cluster::{ClusterStatus, ContactState};
+use rialto_types::cluster::{ClusterStatus, ContactState, GatewayAddress};
 use rialto_types::error::Code;
 use rialto_types::finding::{self, Examined, FindingLevel};
-use rialto_types::id::{ClusterName, Role};
+use rialto_types::id::{ClusterName, InstanceId, Role};
 use rialto_types::limits;
 use rialto_types::object::Document;
 use rialto_types::traffic::Traffic;
@@ -104,7 +104,8 @@ fn releases(known: &Known) -> Vec<Finding> {
     others.into_iter().map(finding).collect()
 }
 
-/// Whether gateways that live hear each other; a connection serves both ways, whoever dialled.
+/// Whether gateways that live hear each other, each of them; a connection serves both ways, whoever
+/// dialled.
 pub(super) fn between(documents: &[Document], traffic: Option<&Traffic>) -> Vec<Finding> {
     let known = known(documents);
     let live = |name: &ClusterName| {
@@ -124,19 +125,22 @@ pub(super) fn between(documents: &[Document], traffic: Option<&Traffic>) -> Vec<
             findings.push(Finding::new(BETWEEN, Level::Skipped, text));
             continue;
         };
-        let connect = traffic.links.iter().any(|link| {
-            let ends = [&link.from, &link.to];
-            link.connections > 0 && ends.contains(&near) && ends.contains(&far)
-        });
-        if connect {
+        let connected = connected(traffic, near, far);
+        if !connected.is_empty() {
             heard += 1;
+            for (own, live, other) in [(near, near_live, far), (far, far_live, near)] {
+                let alone = live.into_iter().filter(|id| !connected.contains(&(own, id)));
+                let told = alone.map(|id| {
+                    let text = format!("{id} of {own} is connected to no gateway of {other}");
+                    let at = addresses(&known[own], |gateway| gateway.id == id);
+                    let fix = format!("let UDP pass between it, at {at}, and {other}");
+                    Finding::new(BETWEEN, Level::Warning, text).fix(fix)
+                });
+                findings.extend(told);
+            }
             continue;
         }
-        let addresses = |name: &ClusterName| {
-            let gateways = known[name].gateways.iter();
-            let addresses: Vec<String> = gateways.map(|it| it.address.to_string()).collect();
-            if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") }
-        };
+        let addresses = |name: &ClusterName| addresses(&known[name], |_| true);
         let text = format!("no gateway of {near} is connected to one of {far}");
         let fix = format!(
             "let UDP pass, one way at least: {near} is at {}, {far} at {}",
@@ -150,6 +154,25 @@ pub(super) fn between(documents: &[Document], traffic: Option<&Traffic>) -> Vec<
         findings.push(Finding::new(BETWEEN, Level::Good, format!("{pairs} connected")));
     }
     findings
+}
+
+/// The gateways of two clusters that have a connection to the other one.
+fn connected<'a>(
+    traffic: &'a Traffic,
+    near: &ClusterName,
+    far: &ClusterName,
+) -> BTreeSet<(&'a ClusterName, &'a InstanceId)> {
+    let links = traffic.links.iter().filter(|link| {
+        let ends = [&link.from, &link.to];
+        link.connections > 0 && ends.contains(&near) && ends.contains(&far)
+    });
+    links.flat_map(|it| [(&it.from, &it.from_gateway), (&it.to, &it.to_gateway)]).collect()
+}
+
+fn addresses(cluster: &ClusterStatus, is_meant: impl Fn(&GatewayAddress) -> bool) -> String {
+    let gateways = cluster.gateways.iter().filter(|gateway| is_meant(gateway));
+    let addresses: Vec<String> = gateways.map(|gateway| gateway.address.to_string()).collect();
+    if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") }
 }
 
 fn pairs(known: &Known) -> impl Iterator<Item = (&ClusterName, &ClusterName)> {

@@ -66,6 +66,23 @@ fn what_agents_found_is_told_with_what_to_do() {
     .assert_eq(&render(&inside(&documents), Style::default()));
 }
 
+fn link(from: &str, from_gateway: &str, to: &str, connections: u32) -> Value {
+    json!({
+        "from": from, "fromGateway": from_gateway, "to": to, "toGateway": "gw",
+        "connections": connections, "packetsPerSecond": 0.0, "ageMs": 1,
+    })
+}
+
+fn traffic(links: Value) -> Traffic {
+    let series = json!({
+        "stepMs": 2000, "endAgeMs": 0, "requestsPerSecond": [], "errorsPerSecond": [], "p95Ms": [],
+    });
+    let value = json!({
+        "overMs": 10_000, "flows": [], "omitted": 0, "series": series, "links": links, "gaps": [],
+    });
+    serde_json::from_value(value).expect("traffic")
+}
+
 #[test]
 fn clusters_whose_gateways_do_not_connect_are_named_with_their_addresses() {
     let documents = [
@@ -73,24 +90,8 @@ fn clusters_whose_gateways_do_not_connect_are_named_with_their_addresses() {
         cluster("vms", "10.0.0.2:9443", Value::Null),
         cluster("west", "10.0.0.3:9443", Value::Null),
     ];
-    let link = |from: &str, to: &str, connections: u32| {
-        json!({
-            "from": from, "fromGateway": "gw", "to": to, "toGateway": "gw",
-            "connections": connections, "packetsPerSecond": 0.0, "ageMs": 1,
-        })
-    };
-    let traffic = |links: Value| -> Traffic {
-        let series = json!({
-            "stepMs": 2000, "endAgeMs": 0, "requestsPerSecond": [], "errorsPerSecond": [],
-            "p95Ms": [],
-        });
-        let value = json!({
-            "overMs": 10_000, "flows": [], "omitted": 0, "series": series, "links": links,
-            "gaps": [],
-        });
-        serde_json::from_value(value).expect("traffic")
-    };
-    let links = json!([link("east", "vms", 2), link("west", "vms", 0), link("west", "east", 1)]);
+    let links = [("east", "vms", 2), ("west", "vms", 0), ("west", "east", 1)];
+    let links = links.map(|(from, to, connections)| link(from, "gw", to, connections));
     expect![[r#"
         between the clusters
           ✕ no gateway of vms is connected to one of west
@@ -99,8 +100,30 @@ fn clusters_whose_gateways_do_not_connect_are_named_with_their_addresses() {
 
         1 failed, 0 warnings, 0 skipped, 1 good
     "#]]
-    .assert_eq(&render(&between(&documents, Some(&traffic(links))), Style::default()));
+    .assert_eq(&render(&between(&documents, Some(&traffic(json!(links)))), Style::default()));
     let unheard = between(&documents, None);
     assert!(unheard.iter().all(|finding| finding.level == Level::Skipped), "{unheard:?}");
     assert_eq!(unheard.len(), 3);
+}
+
+#[test]
+fn a_gateway_that_no_other_cluster_reaches_is_named_with_its_address() {
+    let mut east = cluster("east", "10.0.0.1:9443", Value::Null);
+    let status = east.status.as_mut().expect("a status");
+    let mut second = status["subscribers"][0].clone();
+    second["id"] = "gw-2".into();
+    status["subscribers"].as_array_mut().expect("a list").push(second);
+    let address = json!({"id": "gw-2", "address": "10.0.0.4:9443"});
+    status["gateways"].as_array_mut().expect("a list").push(address);
+    let documents = [east, cluster("west", "10.0.0.3:9443", Value::Null)];
+    let links = json!([link("east", "gw", "west", 2), link("east", "gw-2", "west", 0)]);
+    expect![[r#"
+        between the clusters
+          ! gw-2 of east is connected to no gateway of west
+              fix: let UDP pass between it, at 10.0.0.4:9443, and west
+          ✓ 1 pair of clusters is connected
+
+        0 failed, 1 warning, 0 skipped, 1 good
+    "#]]
+    .assert_eq(&render(&between(&documents, Some(&traffic(links))), Style::default()));
 }
