@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rialto_agent::kubernetes::api::{Api, Server};
@@ -19,8 +19,11 @@ use super::{Arguments, say};
 
 /// Nothing here takes so long on a machine that works at all.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// In which idle CPU is measured.
-const IDLE: Duration = Duration::from_secs(20);
+/// How often CPU time is read, how many readings in a row make a rest of 40 s, in which the agent
+/// looks at all that it wrote at least once, and from which share of one CPU on it is busy.
+const LOOK: Duration = Duration::from_secs(5);
+const IDLE_LOOKS: usize = 8;
+const BUSY: f64 = 0.25;
 /// Changes a second where they come steadily.
 const STEADY_RATE: u32 = 20;
 
@@ -68,17 +71,32 @@ fn is_whole(table: &LocalTable, arguments: &Arguments) -> bool {
     table.services.values().map(Vec::len).sum::<usize>() >= pods && table.callers.len() >= pods
 }
 
-/// What it costs when nothing happens.
+/// Waits until what the agent writes into the cluster stands, and tells what it costs when nothing
+/// happens.
 async fn settle(agent: &Process, name: &str) -> anyhow::Result<()> {
-    let mut tick = interval(IDLE);
+    let started = Instant::now();
+    let mut tick = interval(LOOK);
     tick.tick().await;
-    tick.tick().await;
-    let before = agent.cpu_s()?;
-    tick.tick().await;
-    let share = (agent.cpu_s()? - before) / IDLE.as_secs_f64();
+    let mut before = agent.cpu_s()?;
+    let (mut shares, mut took) = (Vec::new(), 0.0);
+    while shares.len() < IDLE_LOOKS {
+        ensure!(started.elapsed() < PATIENCE, "{name} does not come to rest");
+        tick.tick().await;
+        let now = agent.cpu_s()?;
+        let share = (now - before) / LOOK.as_secs_f64();
+        before = now;
+        if share > BUSY {
+            shares.clear();
+            took = started.elapsed().as_secs_f64();
+        } else {
+            shares.push(share);
+        }
+    }
+    let share = shares.iter().sum::<f64>() / shares.len() as f64;
     let (now, highest) = agent.memory_mb()?;
     say(&format!(
-        "{name} idle: {:.1} % of one CPU, memory {now:.0} MB, highest {highest:.0} MB",
+        "{name} is at rest after {took:.0} s more: {:.1} % of one CPU, memory {now:.0} MB, highest \
+         {highest:.0} MB",
         share * 100.0
     ))
 }

@@ -37,7 +37,7 @@ struct Arguments {
     #[arg(long, default_value_t = 10)]
     endpoints: u32,
     /// How many of the Services are exported
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 200)]
     exported: u32,
     /// Changed EndpointSlices of each kind of measurement
     #[arg(long, default_value_t = 300)]
