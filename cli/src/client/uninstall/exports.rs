@@ -13,8 +13,11 @@ const KIND: &str = "serviceexports.multicluster.x-k8s.io";
 /// The agent's name as a field manager.
 const MANAGER: &str = "rialto-agent";
 
-/// Takes the agent's conditions off all exports; those that still have some, because they were
-/// written meanwhile.
+/// How kubectl says that somebody changed or deleted the object after it was read.
+const CHANGED: [&str; 2] = ["(Conflict)", "(NotFound)"];
+
+/// Takes the agent's conditions off all exports, and names those that had some: somebody may write
+/// meanwhile, so that only the next look says that they are off.
 pub(super) async fn clear(cluster: &Cluster) -> Result<Vec<String>, Failure> {
     let kind = ["get", "crd", KIND, "--ignore-not-found", "--output=name"];
     if cluster.kubectl(&kind).await?.trim().is_empty() {
@@ -24,18 +27,22 @@ pub(super) async fn clear(cluster: &Cluster) -> Result<Vec<String>, Failure> {
     let list = cluster.kubectl(&list).await?;
     let unreadable = |error| Failure::failed(format!("{KIND} cannot be read: {error}"));
     let list: List = serde_json::from_str(&list).map_err(unreadable)?;
-    let mut left = Vec::new();
+    let mut had = Vec::new();
     for export in &list.items {
         let Some(patch) = export.without_ours() else { continue };
         let Metadata { namespace, name, .. } = &export.metadata;
         let patch = patch.to_string();
         let patched = ["patch", KIND, name, "--namespace", namespace, "--subresource=status"];
         let patched = [&patched[..], &["--type=merge", "--patch", &patch]].concat();
-        if cluster.kubectl(&patched).await.is_err() {
-            left.push(format!("{KIND}/{namespace}/{name}"));
+        match cluster.kubectl(&patched).await {
+            Err(failure) if !CHANGED.iter().any(|reason| failure.text.contains(reason)) => {
+                return Err(failure);
+            }
+            Ok(_) | Err(_) => {}
         }
+        had.push(format!("{KIND}/{namespace}/{name}"));
     }
-    Ok(left)
+    Ok(had)
 }
 
 #[derive(Deserialize)]
