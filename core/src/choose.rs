@@ -171,16 +171,15 @@ pub fn choose_traced<'a, T: Trace>(
     trace: &mut T,
 ) -> Result<Choice<'a>, Refusal> {
     let parent = find_service(snapshot, request.service, request.port)?;
-    let caller = request.caller.map(|caller| affinity::Key::of(caller, &parent.name));
-    let route_draw = match caller {
-        Some(key) if parent.client_affinity => key.draw(0),
-        Some(_) | None => draw,
-    };
+    let key = || request.caller.map(|caller| affinity::Key::of(caller, &parent.name));
+    let of_caller = if parent.client_affinity { key() } else { None };
+    let route_draw = of_caller.map_or(draw, |key| key.draw(0));
     let routed = route::choose(snapshot, parent, request, route_draw, trace)?;
-    let is_asked = affinity::is_asked(snapshot, [&parent.name, &routed.backend.name]);
-    let affinity = caller.filter(|_| is_asked);
+    // A backend that a route chose inherits affinity.
+    let is_asked = parent.client_affinity || routed.backend.client_affinity;
+    let affinity = if is_asked { key() } else { None };
     if is_asked {
-        let who = if caller.is_some() { "this" } else { "each" };
+        let who = if affinity.is_some() { "this" } else { "each" };
         trace.step(Stage::Cluster, format_args!("{who} caller's address has its place (ClientIP)"));
     }
     let field = cluster::Field {
@@ -240,7 +239,8 @@ pub fn choose_endpoint(
         return Err(Refusal::new(Code::NotExported, text));
     }
     let endpoints = local_endpoints(table, service);
-    let affinity = affinity.filter(|_| affinity::is_asked(snapshot, [dialled, service]));
+    let is_asked = |service| snapshot.services.get(service).is_some_and(|it| it.client_affinity);
+    let affinity = affinity.filter(|_| entry.client_affinity || is_asked(dialled));
     let field = cluster::Field {
         snapshot,
         table,

@@ -10,7 +10,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rialto_types::id::ServiceName;
-use rialto_types::snapshot::Snapshot;
 
 use super::mix;
 
@@ -66,13 +65,6 @@ impl Key {
     fn rank(self, place: Fnv) -> u64 {
         mix(self.0 ^ place.0, 1)
     }
-}
-
-/// Whether callers of what was dialled stay where they are: the service, or the backend that a
-/// route chose for it, asks for it.
-pub(super) fn is_asked(snapshot: &Snapshot, services: [&ServiceName; 2]) -> bool {
-    let asks = |service| snapshot.services.get(service).is_some_and(|entry| entry.client_affinity);
-    services.into_iter().any(asks)
 }
 
 /// FNV-1a: short inputs, no seed, the same on every machine.
