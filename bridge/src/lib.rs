@@ -19,9 +19,11 @@
 //! - `ui`: the page that this binary carries
 //! - `session`: browsers that are signed in
 //! - `metrics`: every metric
+//! - `long`: work that nobody who accepts or answers may wait for
 
 pub mod authority;
 mod config;
+mod long;
 pub mod members;
 mod metrics;
 pub mod observed;

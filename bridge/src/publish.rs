@@ -17,6 +17,7 @@ use rialto_types::limits;
 use rialto_wire::grpc::{Delta, Entry, EntryName, delta_entry};
 use tokio::sync::{Notify, watch};
 
+use crate::long::long;
 use crate::store::Store;
 
 /// One cluster's snapshot in the form in which it is sent.
@@ -89,11 +90,7 @@ impl Publisher {
             }
             revision.borrow_and_update();
             let shared = self.shared.clone();
-            // A large federation takes longer than other tasks of this runtime can wait.
-            let refreshed = tokio::task::spawn_blocking(move || shared.refresh()).await;
-            if let Err(Ok(panic)) = refreshed.map_err(tokio::task::JoinError::try_into_panic) {
-                std::panic::resume_unwind(panic);
-            }
+            long(move || shared.refresh()).await;
         }
     }
 }
@@ -106,10 +103,10 @@ impl Shared {
             clusters.iter().map(|(name, sender)| (name.clone(), sender.clone())).collect()
         };
         let mut common = lock(&self.common);
+        // One for all clusters: they get the same revision, and what changes meanwhile is the next.
+        let state = self.store.copy();
         for (cluster, sender) in wanted {
             let held = sender.borrow().clone();
-            // Read anew for each cluster, so that raft waits for one compilation at most.
-            let state = self.store.read();
             if held.as_ref().is_some_and(|held| held.revision() == state.revision()) {
                 continue;
             }
@@ -117,7 +114,6 @@ impl Shared {
                 *common = Common::new(&state, &common);
             }
             let compiled = common.compile(&state, &cluster);
-            drop(state);
             let published = Published::new(compiled, &held.unwrap_or_default());
             sender.send_replace(Some(Arc::new(published)));
         }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use rialto_core::state::command::{Action, Command};
-use rialto_core::state::trust::Member;
+use rialto_core::state::trust::{Issuer, Member};
 use rialto_types::cluster::{bridge_trust_domain, trust_domain};
 use rialto_types::error::Chain;
-use rialto_types::id::{Role, SpiffeId};
+use rialto_types::id::{Role, SpiffeId, TrustDomain};
 use rialto_types::limits;
 use rialto_wire::admin::{self, Admin};
 use rialto_wire::enroll::{Contacts, keep_renewed};
@@ -22,6 +22,7 @@ use rialto_wire::identity::{Clients, Expected, Identity, TrustBundle, file, now}
 use rialto_wire::rest;
 use rialto_wire::transport::{self, PeerIdentity};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -70,14 +71,18 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let tls = rest_tls(&config, &prepared.identity);
     let router = rest::router(Arc::new(RestService(service.clone())), ui::page()?);
     let people = rest::serve(rest_listener, router, tls, stop.clone());
+    // Tasks of their own, so that nothing else is in the way of accepting. They listen from the
+    // start: joining members and agents wait for a leader, not for a port.
+    let mut listeners = JoinSet::new();
+    listeners.spawn(grpc);
+    listeners.spawn(people);
     tokio::select! {
-        // Listens from the start: joining members and agents wait for a leader, not for a port.
-        () = grpc => {}
-        () = people => {}
+        _ = listeners.join_next() => {}
         ended = admin::serve(admin_listener, admin) => ended?,
         ended = background => ended?,
         () = stop.cancelled() => {}
     }
+    listeners.shutdown().await;
     service.raft.stop().await;
     let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     match failure {
@@ -259,29 +264,38 @@ async fn bootstrap(
 /// Believes the issuers of all clusters, as the state has them.
 async fn follow_trust(service: &Service, identity: &Identity) {
     let mut revision = service.store.watch();
+    let mut believed = Vec::new();
     loop {
-        let bundle = {
+        let issuers: Vec<(TrustDomain, Issuer)> = {
             let state = service.store.read();
-            let mut bundle = TrustBundle::default();
-            let own = state.federation().map(|f| (bridge_trust_domain(), &f.issuer));
-            let clusters = state.clusters().map(|view| (trust_domain(view.name), view.issuer));
-            for (domain, issuer) in own.into_iter().chain(clusters) {
-                let added = authority::anchor(&domain, issuer)
-                    .map(|anchor| bundle.insert(&domain, &anchor));
-                if !matches!(added, Ok(Ok(()))) {
-                    tracing::error!(%domain, "the issuer in the state cannot be used");
-                }
-            }
-            bundle
+            let own = state.federation().map(|f| (bridge_trust_domain(), f.issuer.clone()));
+            let clusters = state.clusters();
+            let clusters = clusters.map(|view| (trust_domain(view.name), view.issuer.clone()));
+            own.into_iter().chain(clusters).collect()
         };
-        if !bundle.is_empty() && bundle != *identity.bundle() {
-            identity.set_bundle(bundle);
+        if issuers != believed {
+            let bundle = bundle_of(&issuers);
+            if !bundle.is_empty() && bundle != *identity.bundle() {
+                identity.set_bundle(bundle);
+            }
+            believed = issuers;
         }
         if revision.changed().await.is_err() {
             return;
         }
         revision.borrow_and_update();
     }
+}
+
+fn bundle_of(issuers: &[(TrustDomain, Issuer)]) -> TrustBundle {
+    let mut bundle = TrustBundle::default();
+    for (domain, issuer) in issuers {
+        let added = authority::anchor(domain, issuer).map(|anchor| bundle.insert(domain, &anchor));
+        if !matches!(added, Ok(Ok(()))) {
+            tracing::error!(%domain, "the issuer in the state cannot be used");
+        }
+    }
+    bundle
 }
 
 impl Service {

@@ -51,9 +51,14 @@ impl Store {
         (Store { state: state.clone(), revision }, Machine { state, revision: sender })
     }
 
-    /// The state as it is. Not to be held across an `await`: raft waits to write.
+    /// The state as it is, for a look: raft waits to write, and everybody else behind it.
     pub fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state as it is now, for work that takes long: nobody waits for it.
+    pub fn copy(&self) -> State {
+        self.read().clone()
     }
 
     /// Changes whenever the revision does.
@@ -77,7 +82,8 @@ impl StateMachine for Machine {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        codec::encode(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+        codec::encode(&state)
     }
 
     fn restore(
@@ -122,3 +128,6 @@ fn apply(state: &mut State, index: u64, command: Command) -> Outcome {
         Ok(Done::Written(_) | Done::Accepted) => Outcome::Accepted { revision },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rialto_core::heard;
+use rialto_core::traffic::Window;
 use rialto_core::view::{Catalog, Cluster, Figures, Heard, Picture, Since, changes};
 use rialto_types::api::Change;
 use rialto_types::cluster::{ContactState, trust_domain};
@@ -26,6 +27,8 @@ use rialto_wire::diff;
 use rialto_wire::identity::{Fingerprint, now};
 use rialto_wire::rest::Rendered;
 
+use crate::long::long;
+use crate::members::Gathered;
 use crate::service::Service;
 
 type Answer<T> = Result<T, Problem>;
@@ -34,7 +37,7 @@ type Answer<T> = Result<T, Problem>;
 #[derive(Debug, Default)]
 pub(crate) struct Views {
     /// Held while a frame is made, so that all who ask at once get the same one.
-    frame: tokio::sync::Mutex<Option<Arc<Frame>>>,
+    frame: Arc<tokio::sync::Mutex<Option<Arc<Frame>>>>,
     catalog: Mutex<Arc<Catalog>>,
     since: Mutex<Since>,
 }
@@ -63,7 +66,7 @@ pub(crate) enum Wanted {
 impl Service {
     /// One view, as JSON.
     pub(crate) async fn render(
-        &self,
+        self: &Arc<Self>,
         query: &view::Query,
         wanted: Wanted,
     ) -> Answer<Arc<Rendered>> {
@@ -71,7 +74,11 @@ impl Service {
         if let Some(rendered) = locked(&frame.rendered).get(query) {
             return Ok(rendered.clone());
         }
-        let rendered = Arc::new(Rendered::new(&self.answer(&frame.picture, query)?));
+        let (service, seen, asked) = (self.clone(), frame.clone(), query.clone());
+        let rendered = long(move || -> Answer<Rendered> {
+            Ok(Rendered::new(&service.answer(&seen.picture, &asked)?))
+        });
+        let rendered = Arc::new(rendered.await?);
         let mut kept = locked(&frame.rendered);
         if kept.len() < limits::VIEW_RENDERED_MAX {
             kept.insert(query.clone(), rendered.clone());
@@ -79,43 +86,59 @@ impl Service {
         Ok(rendered)
     }
 
+    /// Takes long.
     fn answer(&self, picture: &Picture, query: &view::Query) -> Answer<view::Answer> {
+        let state = self.store.copy();
         Ok(match query {
             view::Query::Overview(query) => {
                 let since = locked(&self.views.since);
-                let overview = picture.overview(&self.store.read(), &since, query)?;
+                let overview = picture.overview(&state, &since, query)?;
                 view::Answer::Overview(Box::new(overview))
             }
             view::Query::Services(query) => {
                 view::Answer::Services(Box::new(picture.services(query)?))
             }
             view::Query::Service(service, query) => {
-                let page = picture.service(&self.store.read(), service, query)?;
+                let page = picture.service(&state, service, query)?;
                 view::Answer::Service(Box::new(page))
             }
             view::Query::Clusters => view::Answer::Clusters(Box::new(picture.clusters())),
             view::Query::Cluster(name) => {
                 let fingerprint = self.anchor_fingerprint(name);
                 let asked = Cluster { name, anchor_fingerprint: fingerprint.as_deref() };
-                view::Answer::Cluster(Box::new(picture.cluster(&self.store.read(), asked)?))
+                view::Answer::Cluster(Box::new(picture.cluster(&state, asked)?))
             }
             view::Query::Topology(query) => {
                 view::Answer::Topology(Box::new(picture.topology(query)?))
             }
             view::Query::Changes(query) => {
-                let found = changes(&self.store.read(), query, now(), diff_of)?;
+                let found = changes(&state, query, now(), diff_of)?;
                 view::Answer::Changes(Box::new(found))
             }
         })
     }
 
     /// The newest frame, or a new one: after a change soon, without one once a second.
-    async fn frame(&self, wanted: Wanted) -> Arc<Frame> {
-        let mut held = self.views.frame.lock().await;
+    async fn frame(self: &Arc<Self>, wanted: Wanted) -> Arc<Frame> {
+        let mut held = self.views.frame.clone().lock_owned().await;
         if let Some(frame) = held.as_ref().filter(|frame| self.is_fresh(frame, wanted)) {
             return frame.clone();
         }
         let (gathered, window) = tokio::join!(self.gather(), self.traffic());
+        let service = self.clone();
+        let made = long(move || {
+            let picture = service.picture(gathered, window);
+            let (made, rendered) = (Instant::now(), Mutex::default());
+            let frame = Arc::new(Frame { picture, made, rendered });
+            // Also for the others, if whoever asked is gone meanwhile.
+            *held = Some(frame.clone());
+            frame
+        });
+        made.await
+    }
+
+    /// Takes long.
+    fn picture(&self, gathered: Gathered, window: Window) -> Picture {
         let members = heard::member_statuses(&self.members.all(), &gathered.members);
         let silent = members.iter().filter(|member| member.state != ContactState::Connected);
         let gaps = silent.map(|member| Gap {
@@ -135,10 +158,7 @@ impl Service {
         let figures = Figures::of(Arc::new(window), &catalog);
         let picture = Picture::new(catalog, heard, figures, now());
         locked(&self.views.since).observe(&picture);
-        let (made, rendered) = (Instant::now(), Mutex::default());
-        let frame = Arc::new(Frame { picture, made, rendered });
-        *held = Some(frame.clone());
-        frame
+        picture
     }
 
     fn is_fresh(&self, frame: &Frame, wanted: Wanted) -> bool {
@@ -152,7 +172,7 @@ impl Service {
     /// What the state says of all services, made once per revision.
     fn catalog(&self) -> Arc<Catalog> {
         let mut held = locked(&self.views.catalog);
-        let state = self.store.read();
+        let state = self.store.copy();
         if held.revision() != state.revision() {
             *held = Arc::new(Catalog::new(&state));
         }
@@ -166,7 +186,7 @@ impl Service {
     }
 
     /// Looks also when nobody asks, so that it is known since when something is as it is.
-    pub(crate) async fn watch_levels(&self) {
+    pub(crate) async fn watch_levels(self: &Arc<Self>) {
         loop {
             self.frame(Wanted::Recent).await;
             tokio::time::sleep(limits::LEASE_BEAT).await;

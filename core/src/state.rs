@@ -36,6 +36,7 @@ mod report;
 mod revert;
 pub(crate) mod service;
 mod sessions;
+mod shared;
 mod shift;
 
 pub use cluster::ClusterView;
@@ -45,9 +46,10 @@ pub use refused::Refused;
 use history::History;
 use objects::Objects;
 use sessions::Ended;
+use shared::Shared;
 use trust::{Federation, Member};
 
-/// Everything that the members of the control plane agree on.
+/// Everything that the members of the control plane agree on. A copy shares what neither writes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct State {
@@ -60,17 +62,17 @@ pub struct State {
     federation: Option<Federation>,
     members: BTreeMap<u64, Member>,
     objects: Objects,
-    clusters: BTreeMap<ClusterName, cluster::Record>,
-    vips: BTreeMap<ClusterName, vip::Table<ServiceName>>,
+    clusters: BTreeMap<ClusterName, Shared<cluster::Record>>,
+    vips: BTreeMap<ClusterName, Shared<vip::Table<ServiceName>>>,
     /// Of clusters that report virtual IPs of their own.
     #[serde(default)]
-    gateway_ports: BTreeMap<ClusterName, vip::Table<vip::PortKey>>,
-    history: History,
+    gateway_ports: BTreeMap<ClusterName, Shared<vip::Table<vip::PortKey>>>,
+    history: Shared<History>,
     #[serde(default, skip_serializing_if = "Ended::is_empty")]
     ended: Ended,
     /// Derived: the clusters that have a service, exported or not.
     #[serde(skip)]
-    holders: BTreeMap<ServiceName, BTreeSet<ClusterName>>,
+    holders: Shared<BTreeMap<ServiceName, BTreeSet<ClusterName>>>,
 }
 
 /// What a command did.

@@ -39,6 +39,7 @@ use rialto_wire::rest::{Context, ControlPlane, LiveEvent, Opened, Page, Rendered
 use super::status::{self, count};
 use super::{Answer, Service, authority_problem, unexpected, watch};
 use crate::authority::{self, Secret, draw};
+use crate::long::long;
 use crate::store::Outcome;
 use crate::views::{self, Wanted};
 
@@ -51,7 +52,7 @@ impl Service {
         if context.dry_run {
             self.catch_up().await?;
             let (actor, reason) = (context.actor, context.reason);
-            let applied = self.store.read().preview(Command { now: now(), actor, reason, action });
+            let applied = self.store.copy().preview(Command { now: now(), actor, reason, action });
             return applied.into_written().map_err(Problem::from);
         }
         let outcome = self.commit(context.actor, context.reason, action).await?;
@@ -139,7 +140,7 @@ impl ControlPlane for RestService {
         let after =
             page.continue_token.as_deref().map(|text| decode_continue(text, kind)).transpose()?;
         let (mut items, remaining, revision, last) = {
-            let state = self.0.store.read();
+            let state = self.0.store.copy();
             let mut keys: Vec<Key> = state
                 .keys(kind, namespace.as_ref())
                 .filter(|key| after.as_ref().is_none_or(|after| key > after))
@@ -303,7 +304,7 @@ impl ControlPlane for RestService {
         let command = command::drain(&cluster, drained, context.reason.as_deref());
         let written =
             self.0.write(Action::SetDrained { cluster: cluster.clone(), drained }, context).await?;
-        let (moved, kept) = self.0.store.read().drain_effect(&cluster);
+        let (moved, kept) = self.0.store.copy().drain_effect(&cluster);
         Ok(DrainResult { cluster, drained, revision: written.revision, moved, kept, command })
     }
 
@@ -377,7 +378,7 @@ impl ControlPlane for RestService {
             let text = format!("gateway `{gateway}` of {} does not answer", request.from_cluster);
             return Err(Problem::new(Code::GatewaySilent, text));
         }
-        let state = self.0.store.read();
+        let state = self.0.store.copy();
         let (entries, _) = compile(&state, &request.from_cluster);
         let snapshot = Snapshot::from_entries(state.revision(), entries);
         Ok(explain(&snapshot, None, &request, Instant::now(), rand::random()))
@@ -386,6 +387,7 @@ impl ControlPlane for RestService {
     async fn traffic(&self, query: traffic::Query) -> Answer<Traffic> {
         // Answers without a leader, too, as the status does.
         let over = query.over()?;
-        Ok(self.0.traffic().await.answer(&query, over))
+        let window = self.0.traffic().await;
+        Ok(long(move || window.answer(&query, over)).await)
     }
 }

@@ -157,7 +157,7 @@ impl State {
                 services: BTreeMap::new(),
                 virtual_ips: None,
             };
-            self.clusters.insert(name.clone(), record);
+            self.clusters.insert(name.clone(), record.into());
             self.vips.insert(name.clone(), Default::default());
         }
         let mut effect = self.write(resource, at);
@@ -194,7 +194,7 @@ impl State {
         self.vips.remove(name);
         self.gateway_ports.remove(name);
         let Some(record) = self.clusters.remove(name) else { return };
-        for service in record.services.into_keys() {
+        for service in record.into_inner().services.into_keys() {
             self.forget_holder(&service, name);
             effect.touched.insert(service_key(service.clone()));
             effect.services.insert(service);

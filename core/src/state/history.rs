@@ -8,19 +8,21 @@ use rialto_types::limits;
 use rialto_types::object::Key;
 use serde::{Deserialize, Serialize};
 
+use super::shared::Shared;
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct History {
     /// Changes of objects, oldest first: what `revert` undoes.
-    changes: VecDeque<HistoryEntry>,
+    changes: VecDeque<Shared<HistoryEntry>>,
     changes_bytes: usize,
     /// Refusals, reports, join tokens, members: what is only told. A ring of its own, so that a
     /// chatty agent or a failing script cannot push out what `revert` needs.
-    audit: VecDeque<HistoryEntry>,
+    audit: VecDeque<Shared<HistoryEntry>>,
     /// Everything after this revision is in `changes`.
     floor: Revision,
     /// The names of what changed, for watches that resume.
-    journal: VecDeque<(Revision, Vec<Key>)>,
+    journal: VecDeque<(Revision, Shared<Vec<Key>>)>,
     journal_floor: Revision,
     journal_keys: usize,
 }
@@ -28,7 +30,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn record_change(&mut self, entry: HistoryEntry) {
         self.changes_bytes += bytes(&entry);
-        self.changes.push_back(entry);
+        self.changes.push_back(entry.into());
         while self.changes.len() > limits::HISTORY_ENTRIES_MAX
             || self.changes_bytes > limits::HISTORY_BYTES_MAX
         {
@@ -39,7 +41,7 @@ impl History {
     }
 
     pub(super) fn record_audit(&mut self, entry: HistoryEntry) {
-        self.audit.push_back(entry);
+        self.audit.push_back(entry.into());
         if self.audit.len() > limits::AUDIT_ENTRIES_MAX {
             self.audit.pop_front();
         }
@@ -50,7 +52,7 @@ impl History {
             return;
         }
         self.journal_keys += keys.len();
-        self.journal.push_back((revision, keys));
+        self.journal.push_back((revision, keys.into()));
         while self.journal_keys > limits::JOURNAL_KEYS_MAX {
             let (revision, keys) = self.journal.pop_front().expect("keys are counted");
             self.journal_keys -= keys.len();
@@ -70,8 +72,8 @@ impl History {
 
     /// The entries of both rings, newest first.
     pub(super) fn entries(&self) -> impl Iterator<Item = &HistoryEntry> {
-        let mut changes = self.changes.iter().rev().peekable();
-        let mut audit = self.audit.iter().rev().peekable();
+        let mut changes = self.changes.iter().rev().map(|entry| &**entry).peekable();
+        let mut audit = self.audit.iter().rev().map(|entry| &**entry).peekable();
         std::iter::from_fn(move || match (changes.peek(), audit.peek()) {
             (Some(change), Some(told)) if change.revision > told.revision => changes.next(),
             (_, Some(_)) => audit.next(),

@@ -237,7 +237,7 @@ impl State {
         services: &BTreeSet<ServiceName>,
         now: Timestamp,
     ) -> impl Iterator<Item = ServiceName> + use<> {
-        let starved = self.vips.values().flat_map(vip::Table::starved);
+        let starved = self.vips.values().flat_map(|table| table.starved());
         let due: BTreeSet<ServiceName> = services.iter().chain(starved).cloned().collect();
         let capacity_of = |cluster| self.cluster_spec(cluster).map_or(0, vip::capacity);
         let capacities: Vec<u64> = self.vips.keys().map(capacity_of).collect();

@@ -56,6 +56,20 @@ proptest! {
     }
 
     #[test]
+    fn a_copy_stays_as_it_was_whatever_is_applied(before in steps(), after in steps()) {
+        let mut session = Session::default();
+        for step in &before {
+            random::run(&mut session, step);
+        }
+        let copy = session.state.clone();
+        let bytes = codec::encode(&copy);
+        for step in &after {
+            random::run(&mut session, step);
+        }
+        prop_assert_eq!(codec::encode(&copy), bytes);
+    }
+
+    #[test]
     fn members_agree_whatever_the_history(steps in steps()) {
         let (mut one, mut other) = (Session::default(), Session::default());
         for (at, step) in steps.iter().enumerate() {
