@@ -102,10 +102,13 @@ impl Service {
                 let page = picture.service(&state, service, query)?;
                 view::Answer::Service(Box::new(page))
             }
-            view::Query::Clusters => view::Answer::Clusters(Box::new(picture.clusters())),
-            view::Query::Cluster(name) => {
+            view::Query::Clusters(query) => {
+                view::Answer::Clusters(Box::new(picture.clusters(query)?))
+            }
+            view::Query::Cluster(name, query) => {
                 let fingerprint = self.anchor_fingerprint(name);
-                let asked = Cluster { name, anchor_fingerprint: fingerprint.as_deref() };
+                let asked =
+                    Cluster { name, anchor_fingerprint: fingerprint.as_deref(), over: query.over };
                 view::Answer::Cluster(Box::new(picture.cluster(&state, asked)?))
             }
             view::Query::Topology(query) => {

@@ -135,8 +135,8 @@ pub enum Query {
     Overview(overview::Query),
     Services(services::Query),
     Service(ServiceName, service::Query),
-    Clusters,
-    Cluster(ClusterName),
+    Clusters(clusters::Query),
+    Cluster(ClusterName, clusters::Query),
     Topology(topology::Query),
     Changes(changes::Query),
 }

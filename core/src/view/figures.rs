@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rialto_types::id::{ClusterName, ServiceName, SpiffeId};
 use rialto_types::limits;
@@ -11,9 +12,10 @@ use rialto_types::traffic::{Gap, LinkRates, Rates, Series};
 use super::Catalog;
 use crate::traffic::{self, Window};
 
-/// Rates over the last half minute, by what views ask for. Empty is unknown, never zero.
+/// Rates of one time, by what views ask for. Empty is unknown, never zero.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
+    pub(super) over: Duration,
     pub(super) total: Option<Rates>,
     pub(super) series: Series,
     /// By what was dialled.
@@ -44,9 +46,12 @@ pub(super) struct Flow {
 }
 
 impl Figures {
-    /// What a window says of the services and clusters of a catalog.
+    /// What a window says of the services and clusters of a catalog, over the last half minute.
     pub fn of(window: Arc<Window>, catalog: &Catalog) -> Self {
-        let over = limits::TRAFFIC_RATES_OVER;
+        Self::over(window, catalog, limits::TRAFFIC_RATES_OVER)
+    }
+
+    pub(super) fn over(window: Arc<Window>, catalog: &Catalog, over: Duration) -> Self {
         let names = Names::of(catalog);
         let dialled = window.rates_by(over, |flow| names.service(flow.service));
         let routed = window.rates_by(over, |flow| {
@@ -72,6 +77,7 @@ impl Figures {
         };
         let per_second = |rates: Option<Rates>| rates.map(|rates| rates.requests_per_second);
         Self {
+            over,
             total: window.rates(over, |_| true),
             series: window.series(|_| true),
             dialled: named(&names.services, dialled),
@@ -86,6 +92,10 @@ impl Figures {
             gaps: window.gaps().to_vec(),
             window: Some(window),
         }
+    }
+
+    pub(super) fn over_ms(&self) -> u64 {
+        u64::try_from(self.over.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The rates of a service as its clients see it or as its routes feed it, whichever is more.

@@ -27,6 +27,7 @@ impl Picture {
         query: &Query,
     ) -> Result<Overview, Problem> {
         let traffic = self.traffic_of_all(query)?;
+        let cards = self.over(query.over)?.cards.clone();
         let mut attention = self.attention(since);
         let omitted = attention.len().saturating_sub(limits::VIEW_ATTENTION_MAX);
         attention.truncate(limits::VIEW_ATTENTION_MAX);
@@ -44,7 +45,7 @@ impl Picture {
             since: since.overall(),
             since_ms: since.overall().map(|since| self.age_ms(since)),
             services: self.services_proportions(),
-            clusters: self.cards.values().cloned().collect(),
+            clusters: cards.into_values().collect(),
             attention,
             attention_omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
             traffic,

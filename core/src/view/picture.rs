@@ -1,12 +1,15 @@
 //! The whole federation at one moment: every service and cluster with its level.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Revision, ServiceName, Timestamp};
 use rialto_types::report::HealthSummary;
-use rialto_types::traffic::{Gap, Rates};
-use rialto_types::view::clusters::{ClusterCard, Clusters};
+use rialto_types::traffic::{Gap, Rates, check_over};
+use rialto_types::view::clusters::{ClusterCard, Clusters, Query};
 use rialto_types::view::services::{ServiceInClusterCell, ServiceRow};
 use rialto_types::view::{Level, Proportions};
 
@@ -63,14 +66,36 @@ impl Picture {
         Self { catalog, heard, figures, rows, cards, now }
     }
 
+    /// The same moment with rates of another time. Levels stay as they are: they are judged by the
+    /// last half minute.
+    pub(super) fn over(&self, over: Option<Duration>) -> Result<Cow<'_, Self>, Problem> {
+        let over = over.map(check_over).transpose()?.filter(|over| *over != self.figures.over);
+        let (Some(over), Some(window)) = (over, self.figures.window.clone()) else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let mut picture = self.clone();
+        let figures = Figures::over(window, &self.catalog, over);
+        for (name, row) in &mut picture.rows {
+            row.rates = figures.of_service(name).cloned();
+            row.remote_share = figures.remote_share(name);
+        }
+        for (name, card) in &mut picture.cards {
+            card.rates = figures.served.get(name).cloned().flatten();
+        }
+        picture.figures = figures;
+        Ok(Cow::Owned(picture))
+    }
+
     pub fn revision(&self) -> Revision {
         self.catalog.revision
     }
 
     /// All clusters.
-    pub fn clusters(&self) -> Clusters {
-        let items = self.cards.values().cloned().collect();
-        Clusters { items, revision: self.revision(), gaps: self.gaps() }
+    pub fn clusters(&self, query: &Query) -> Result<Clusters, Problem> {
+        let picture = self.over(query.over)?;
+        let items = picture.cards.values().cloned().collect();
+        let (over_ms, revision) = (picture.figures.over_ms(), self.revision());
+        Ok(Clusters { items, over_ms, revision, gaps: self.gaps() })
     }
 
     /// Who did not tell what it knows.

@@ -10,7 +10,6 @@ use rialto_types::object::Kind;
 use rialto_types::route::{BackendRef, HttpMatch, PathMatchKind};
 use rialto_types::service::ServiceStatus;
 use rialto_types::snapshot::{RouteRule, ServiceEntry, Snapshot, WeightedBackend};
-use rialto_types::traffic::check_over;
 use rialto_types::view::service::{
     BackendView, EndpointsLine, FailoverView, Query, RouteView, ServicePage, ShiftBackend,
     ShiftView, VirtualIps,
@@ -35,8 +34,8 @@ impl Picture {
             Problem::new(Code::NotFound, format!("no cluster has a service {service}"))
                 .with_hint("compare the name with `rialto get services`")
         };
-        query.over.map_or(Ok(limits::TRAFFIC_RATES_OVER), check_over)?;
-        let row = self.rows.get(service).ok_or_else(unknown)?;
+        let picture = self.over(query.over)?;
+        let row = picture.rows.get(service).ok_or_else(unknown)?;
         let status = state.service_status(service).ok_or_else(unknown)?;
         let viewers = viewers(state, service, query)?;
         let snapshot = match viewers.first() {
@@ -56,7 +55,7 @@ impl Picture {
             dns_name: status.dns_name.clone(),
             virtual_ips: virtual_ips.collect(),
             endpoints: self.endpoint_lines(service, &status),
-            routes: self.routes(&snapshot, service, entry),
+            routes: picture.routes(&snapshot, service, entry),
             shift: state.shiftable(service).map(|backends| shift(service, &backends)),
             failover: self.failovers(&snapshot, entry, &viewers),
             callers: self.callers(service, query),

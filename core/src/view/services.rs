@@ -22,8 +22,9 @@ impl Picture {
             return Err(problem.with_field("limit").with_expected(expected));
         }
         check_search(&query.search)?;
+        let picture = self.over(query.over)?;
         let found: Vec<&ServiceRow> =
-            self.rows.values().filter(|row| finds(row, &query.search)).collect();
+            picture.rows.values().filter(|row| finds(row, &query.search)).collect();
         let facets = facets(&found, query);
         let mut fitting = found;
         fitting.retain(|row| fits_cluster(row, query) && fits_workspace(row, query));
@@ -42,6 +43,7 @@ impl Picture {
             matched: count(fitting.len()),
             items,
             facets,
+            over_ms: picture.figures.over_ms(),
             revision: self.revision(),
             gaps: self.gaps(),
         })

@@ -8,7 +8,7 @@ use rialto_types::id::{ClusterName, ServiceName};
 use rialto_types::report::HealthSummary;
 use rialto_types::traffic::{Gap, LinkRates, Rates};
 use rialto_types::view::changes::ChangeLine;
-use rialto_types::view::clusters::ClusterCard;
+use rialto_types::view::clusters::{self, ClusterCard};
 use rialto_types::view::services::ServiceRow;
 use rialto_types::view::{Proportions, Ref, changes, service, services, topology};
 
@@ -43,10 +43,13 @@ impl Show {
                 self.since.observe(&picture);
             }
             ["overview"] => return self.overview(),
-            ["clusters"] => {
-                return self.picture().clusters().items.iter().map(card).collect();
+            ["clusters", ref query @ ..] => {
+                return match self.picture().clusters(&parse(&query.join("&"))) {
+                    Ok(found) => found.items.iter().map(card).collect(),
+                    Err(problem) => problem.to_string(),
+                };
             }
-            ["cluster", name] => return self.cluster(name),
+            ["cluster", name, ref query @ ..] => return self.cluster(name, &query.join("&")),
             ["services", ref query @ ..] => return self.services(&query.join("&")),
             ["service", name, ref query @ ..] => return self.service(name, &query.join("&")),
             ["topology", ref query @ ..] => return self.topology(&query.join("&")),
@@ -191,9 +194,10 @@ impl Show {
         text + &gaps(&overview.gaps)
     }
 
-    fn cluster(&self, name: &str) -> String {
+    fn cluster(&self, name: &str, query: &str) -> String {
         let name = name.parse().expect("a cluster");
-        let asked = Cluster { name: &name, anchor_fingerprint: None };
+        let query: clusters::Query = parse(query);
+        let asked = Cluster { name: &name, anchor_fingerprint: None, over: query.over };
         match self.picture().cluster(&self.session.state, asked) {
             Ok(page) => {
                 let rows: String = page.services.iter().map(row).collect();

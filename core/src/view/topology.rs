@@ -34,7 +34,9 @@ enum Zoom {
 impl Picture {
     pub fn topology(&self, query: &Query) -> Result<Topology, Problem> {
         check_search(&query.search)?;
-        let matched: Vec<&ServiceRow> = self.rows.values().filter(|row| fits(row, query)).collect();
+        let picture = self.over(query.over)?;
+        let matched: Vec<&ServiceRow> =
+            picture.rows.values().filter(|row| fits(row, query)).collect();
         let zoom = match query.group {
             Grouping::Workspace => Zoom::Workspaces,
             Grouping::None => Zoom::Services,
@@ -48,18 +50,19 @@ impl Picture {
             Zoom::Workspaces => usize::MAX,
         };
         let shown = &matched[..matched.len().min(shown_max)];
-        let clusters = self.areas(shown, zoom, query);
+        let clusters = picture.areas(shown, zoom, query);
         let groups = clusters.iter().flat_map(|cluster| &cluster.nodes);
         let groups: BTreeSet<&String> = groups.map(|node| &node.label).collect();
         let sentence = sentence(groups.len(), shown.len(), matched.len(), self.rows.len(), zoom);
-        let (edges, edges_omitted) = self.edges(&clusters, zoom);
+        let (edges, edges_omitted) = picture.edges(&clusters, zoom);
         Ok(Topology {
             grouped: zoom == Zoom::Workspaces,
             sentence,
             clusters,
             edges,
             edges_omitted,
-            links: self.links(),
+            links: picture.links(),
+            over_ms: picture.figures.over_ms(),
             revision: self.revision(),
             gaps: self.gaps(),
         })

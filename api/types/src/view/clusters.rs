@@ -1,5 +1,7 @@
 //! Clusters, with their gateways and DNS proxies.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +10,28 @@ use super::services::ServiceRow;
 use super::topology::Link;
 use super::{Level, Proportions};
 use crate::cluster::{Contact, SubscriberStatus};
+use crate::duration;
 use crate::id::{ClusterName, InstanceId, Revision, Role, TrustDomain};
 use crate::traffic::{Gap, Rates};
+
+/// Of all clusters, and of one.
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Query {
+    /// The time that rates are of, 2s to 5m; 30s by default.
+    #[serde(skip_serializing_if = "Option::is_none", with = "duration::option")]
+    #[schemars(with = "Option<String>")]
+    pub over: Option<Duration>,
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Clusters {
     pub items: Vec<ClusterCard>,
+    /// The time that rates are of.
+    pub over_ms: u64,
     pub revision: Revision,
     pub gaps: Vec<Gap>,
 }
@@ -76,6 +93,8 @@ pub struct ClusterPage {
     /// The first ones, as all clusters together have them.
     pub services: Vec<ServiceRow>,
     pub services_omitted: u32,
+    /// The time that rates are of.
+    pub over_ms: u64,
     pub links: Vec<Link>,
     pub changes: Vec<ChangeLine>,
     pub revision: Revision,

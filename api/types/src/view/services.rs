@@ -1,9 +1,12 @@
 //! All services: search, filters, order, pages.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Level, Proportions, WorkspaceFilter};
+use crate::duration;
 use crate::id::{ClusterName, Namespace, ResourceName, Revision};
 use crate::traffic::{Gap, Rates};
 
@@ -29,6 +32,10 @@ pub struct Query {
     /// Items of one page, 1 to 500; 100 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// The time that rates are of, 2s to 5m; 30s by default.
+    #[serde(skip_serializing_if = "Option::is_none", with = "duration::option")]
+    #[schemars(with = "Option<String>")]
+    pub over: Option<Duration>,
     /// What the page before handed out.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
     pub continue_token: Option<String>,
@@ -61,6 +68,8 @@ pub struct Services {
     #[serde(rename = "continue", default, skip_serializing_if = "Option::is_none")]
     pub continue_token: Option<String>,
     pub facets: Facets,
+    /// The time that rates are of.
+    pub over_ms: u64,
     pub revision: Revision,
     pub gaps: Vec<Gap>,
 }

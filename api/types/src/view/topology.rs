@@ -1,9 +1,12 @@
 //! Clusters as areas, services or workspaces in them, who calls whom, and the links between.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Level, Proportions, WorkspaceFilter};
+use crate::duration;
 use crate::id::{ClusterName, InstanceId, Namespace, ResourceName, Revision};
 use crate::traffic::{Gap, Rates};
 
@@ -26,6 +29,10 @@ pub struct Query {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
     pub group: Grouping,
+    /// The time that rates are of, 2s to 5m; 30s by default.
+    #[serde(skip_serializing_if = "Option::is_none", with = "duration::option")]
+    #[schemars(with = "Option<String>")]
+    pub over: Option<Duration>,
 }
 
 #[derive(
@@ -52,6 +59,8 @@ pub struct Topology {
     /// Edges beyond the bound of this list.
     pub edges_omitted: u32,
     pub links: Vec<Link>,
+    /// The time that rates are of.
+    pub over_ms: u64,
     pub revision: Revision,
     pub gaps: Vec<Gap>,
 }

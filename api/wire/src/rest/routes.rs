@@ -16,7 +16,7 @@ use rialto_types::service::ServiceExportSpec;
 use rialto_types::session::{Session, SignIn, SignInCode};
 use rialto_types::traffic::{self, Traffic};
 use rialto_types::view::changes::{self, Changes};
-use rialto_types::view::clusters::{ClusterPage, Clusters};
+use rialto_types::view::clusters::{self, ClusterPage, Clusters};
 use rialto_types::view::overview::{self, Overview};
 use rialto_types::view::service::{self, ServicePage};
 use rialto_types::view::services::{self, Services};
@@ -302,13 +302,13 @@ fn view_routes<C: ControlPlane>(routes: Routes<C>) -> Routes<C> {
         )
         .add(
             view("clusters", "viewClusters", "Clusters with their agents and gateways.")
-                .query::<NoQuery>()
+                .query::<clusters::Query>()
                 .answer::<Clusters>(200),
             get(views::clusters::<C>),
         )
         .add(
             view("clusters/{name}", "viewCluster", "One cluster, with all that concerns it.")
-                .query::<NoQuery>()
+                .query::<clusters::Query>()
                 .answer::<ClusterPage>(200),
             get(views::cluster::<C>),
         )

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::ServiceName;
 use rialto_types::limits;
-use rialto_types::view::{self, changes, overview, service, services, topology};
+use rialto_types::view::{self, changes, clusters, overview, service, services, topology};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ControlPlane;
 use super::answer::Refused;
-use super::query::{Checked, NoQuery};
+use super::query::Checked;
 
 /// A view as JSON, made once for all who ask for it.
 #[derive(Debug)]
@@ -101,17 +101,17 @@ pub(super) async fn service<C: ControlPlane>(
 
 pub(super) async fn clusters<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
-    Checked(NoQuery {}): Checked<NoQuery>,
+    Checked(query): Checked<clusters::Query>,
 ) -> Answered {
-    respond(control_plane, view::Query::Clusters).await
+    respond(control_plane, view::Query::Clusters(query)).await
 }
 
 pub(super) async fn cluster<C: ControlPlane>(
     State(control_plane): State<Arc<C>>,
     Path(name): Path<String>,
-    Checked(NoQuery {}): Checked<NoQuery>,
+    Checked(query): Checked<clusters::Query>,
 ) -> Answered {
-    respond(control_plane, view::Query::Cluster(name.parse().map_err(not_found)?)).await
+    respond(control_plane, view::Query::Cluster(name.parse().map_err(not_found)?, query)).await
 }
 
 pub(super) async fn topology<C: ControlPlane>(
@@ -146,20 +146,16 @@ pub(super) fn parse(text: &str) -> Result<view::Query, Problem> {
             let service = service_name(namespace, name).map_err(|Refused(problem)| problem)?;
             parameters(&uri).map(|query| view::Query::Service(service, query))
         }
-        ["clusters"] => nothing(&uri).map(|()| view::Query::Clusters),
+        ["clusters"] => parameters(&uri).map(view::Query::Clusters),
         ["clusters", name] => {
             let name = name.parse().map_err(|error| not_found(error).0)?;
-            nothing(&uri).map(|()| view::Query::Cluster(name))
+            parameters(&uri).map(|query| view::Query::Cluster(name, query))
         }
         ["topology"] => parameters(&uri).map(view::Query::Topology),
         ["changes"] => parameters(&uri).map(view::Query::Changes),
         _ => return Err(unknown()),
     };
     query.map_err(|problem| problem.with_subject(text))
-}
-
-fn nothing(uri: &Uri) -> Result<(), Problem> {
-    parameters::<NoQuery>(uri).map(|NoQuery {}| ())
 }
 
 fn parameters<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {

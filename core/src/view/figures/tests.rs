@@ -1,11 +1,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use rialto_types::id::Timestamp;
 use rialto_types::traffic::{Counts, Entry, Histogram, Key, Report};
+use rialto_types::view::{Level, clusters, services, topology};
 
 use super::*;
 use crate::state::session::Session;
 use crate::traffic::{Gateway, Rings, Sources};
+use crate::view::{Heard, Picture};
 
 fn gateway(cluster: &str) -> Gateway {
     Gateway { cluster: parse(cluster), id: parse("gw-1") }
@@ -27,8 +30,13 @@ fn entry(service: &str, backend: &str, to: &str, requests: u64, errors: u64) -> 
     Entry { key, counts: Counts { requests, errors, latency, ..Counts::default() } }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a starting point; only differences count")]
 fn figures() -> Figures {
+    let (window, catalog) = window();
+    Figures::of(window, &catalog)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a starting point; only differences count")]
+fn window() -> (Arc<Window>, Catalog) {
     let mut session = Session::default();
     for line in [
         "bootstrap 1 demo",
@@ -59,7 +67,40 @@ fn figures() -> Figures {
     let expected = BTreeSet::from([gateway("east"), gateway("west")]);
     let sources = Sources { rings: &[&rings], expected, silent: Vec::new() };
     let window = Window::merge(&sources, start + Duration::from_secs(10));
-    Figures::of(Arc::new(window), &Catalog::new(&session.state))
+    (Arc::new(window), Catalog::new(&session.state))
+}
+
+#[test]
+fn another_time_has_other_rates_and_the_same_levels() {
+    let (window, catalog) = window();
+    let figures = Figures::of(window, &catalog);
+    let picture = Picture::new(Arc::new(catalog), Heard::default(), figures, Timestamp::default());
+    let asked = |over: Option<u64>| services::Query {
+        over: over.map(Duration::from_secs),
+        ..services::Query::default()
+    };
+    let found = |over| picture.services(&asked(over)).expect("a list");
+    let (usual, short) = (found(None), found(Some(4)));
+    assert_eq!((usual.over_ms, short.over_ms), (30_000, 4_000));
+    let requests = |found: &services::Services| -> Vec<u64> {
+        found.items.iter().filter_map(|row| Some(row.rates.as_ref()?.requests)).collect()
+    };
+    assert_eq!((requests(&usual), requests(&short)), (vec![30, 20, 20], vec![12, 8, 8]));
+    let levels = |found: &services::Services| -> Vec<(Level, String)> {
+        found.items.iter().map(|row| (row.level, row.text.clone())).collect()
+    };
+    assert_eq!(levels(&usual), levels(&short));
+    let clusters = picture.clusters(&clusters::Query { over: Some(Duration::from_secs(4)) });
+    let clusters = clusters.expect("a list");
+    let served: Vec<u64> =
+        clusters.items.iter().filter_map(|card| Some(card.rates.as_ref()?.requests)).collect();
+    assert_eq!((clusters.over_ms, served), (4_000, vec![12, 12]));
+    let query = topology::Query { over: Some(Duration::from_secs(4)), ..Default::default() };
+    let topology = picture.topology(&query).expect("a map");
+    let carried = topology.edges.iter().filter_map(|edge| Some(edge.rates.as_ref()?.requests));
+    assert_eq!((topology.over_ms, carried.collect::<Vec<_>>()), (4_000, vec![12, 8]));
+    let problem = picture.services(&asked(Some(301))).expect_err("figures do not go back as far");
+    assert_eq!(problem.field.as_deref(), Some("over"));
 }
 
 #[test]

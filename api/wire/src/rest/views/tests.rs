@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -5,8 +7,15 @@ fn a_view_is_named_as_in_its_path() {
     let services = services::Query { search: "a b".into(), limit: Some(5), ..Default::default() };
     let cases = [
         ("overview", view::Query::Overview(Default::default())),
-        ("clusters", view::Query::Clusters),
-        ("clusters/east", view::Query::Cluster("east".parse().expect("a name"))),
+        ("clusters", view::Query::Clusters(Default::default())),
+        (
+            "clusters/east",
+            view::Query::Cluster("east".parse().expect("a name"), Default::default()),
+        ),
+        (
+            "clusters?over=1m",
+            view::Query::Clusters(clusters::Query { over: Some(Duration::from_secs(60)) }),
+        ),
         ("services?search=a%20b&limit=5", view::Query::Services(services)),
         (
             "namespaces/books/services/reviews?cluster=east",
