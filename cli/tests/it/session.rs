@@ -1,5 +1,6 @@
 //! Signing in as a browser does, at a real member.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -85,6 +86,44 @@ fn a_token_signs_in_and_the_cookie_writes_only_from_the_page() {
     assert_eq!(history["items"][0]["summary"], "signed out of the page");
     let again = Browser::of(&bridge, &sign_in(&bridge, &json!({ "token": bridge.token })));
     assert_eq!(again.get("/api/v1/workspaces").status, 200, "another session is good");
+}
+
+#[test]
+fn open_streams_of_a_session_end_with_it_at_every_member() {
+    let first = Bridge::start();
+    let second = first.start_second();
+    let browser = Browser::of(&first, &sign_in(&first, &json!({ "token": first.token })));
+    let open = |bridge: &Bridge, path: &str, head: &str| {
+        let mut stream = BufReader::new(bridge.open("GET", path, head, b""));
+        let mut line = String::new();
+        stream.read_line(&mut line).expect("a status line");
+        assert!(line.contains(" 200 "), "{path}: {line}");
+        stream
+    };
+    let paths = [
+        "/api/v1/workspaces?watch=true",
+        "/api/v1/namespaces/books/httproutes?watch=true",
+        "/api/v1/live?view=overview",
+    ];
+    let members = [&first, &second];
+    let opened = paths.iter().flat_map(|path| members.map(|member| (member, *path)));
+    let opened: Vec<_> =
+        opened.map(|(member, path)| (path, open(member, path, &browser.cookie))).collect();
+    let mut by_token = open(&second, "/api/v1/workspaces?watch=true", &first.authorization());
+
+    let head = format!("{}X-Rialto-CSRF: {}\r\n", browser.cookie, browser.csrf);
+    assert_eq!(first.raw("DELETE", "/api/v1/session", &head, b"").status, 204);
+    for (path, mut stream) in opened {
+        let mut rest = String::new();
+        // Fails after a while if the stream goes on.
+        stream.read_to_string(&mut rest).unwrap_or_else(|error| panic!("{path}: {error}"));
+    }
+    assert_eq!(first.put(SHOP, "", &workspace("shop", "books")).status, 201);
+    let mut line = String::new();
+    while !line.contains("event: put") {
+        line.clear();
+        assert_ne!(by_token.read_line(&mut line).expect("more"), 0, "a token's stream goes on");
+    }
 }
 
 #[test]

@@ -6,11 +6,16 @@ use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
+use futures::FutureExt as _;
+use futures::future::{self, BoxFuture};
 use rialto_types::api::{Outcome, Precondition, Shifted, Written};
 use rialto_types::error::{Code, Problem};
 use rialto_types::id::Revision;
 use rialto_types::object::Document;
 use rialto_types::session::Session;
+
+use super::ControlPlane;
+use crate::identity::now;
 
 /// A problem as `application/problem+json` (RFC 9457).
 #[derive(Debug)]
@@ -59,6 +64,22 @@ pub(super) struct Caller {
 pub(super) enum Proof {
     Token,
     Session(Session),
+}
+
+impl Caller {
+    /// Resolves when what was opened by this caller must end: a stream outlives no session. Whoever
+    /// follows it then asks again and learns that it must sign in.
+    pub(super) fn ended<C: ControlPlane>(self, control_plane: &C) -> BoxFuture<'static, ()> {
+        match self.proof {
+            Proof::Session(session) => {
+                let after = now().age(session.expires_at);
+                let ended = tokio::time::timeout(after, control_plane.signed_out(session));
+                // Either way it is over.
+                async move { ended.await.unwrap_or_default() }.boxed()
+            }
+            Proof::Token => future::pending().boxed(),
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::{FutureExt as _, StreamExt};
+use futures::StreamExt;
 use rialto_types::error::{Code, Problem};
 use rialto_types::limits;
 use rialto_types::view;
@@ -15,9 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ControlPlane;
-use super::answer::{Caller, Proof, Refused};
+use super::answer::{Caller, Refused};
 use super::views::{Rendered, parse};
-use crate::identity::now;
 
 /// A view to follow, under the name by which it was asked for.
 #[derive(Debug, Clone)]
@@ -48,17 +47,7 @@ pub(super) async fn follow<C: ControlPlane>(
 ) -> Result<Response, Refused> {
     let topics = topics(&uri)?;
     let events = control_plane.live(topics)?.map(|event| encode(&event));
-    // A stream outlives no session: the page then asks again and learns that it must sign in.
-    let end = match caller.proof {
-        Proof::Session(session) => {
-            let after = now().age(session.expires_at);
-            let signed_out = control_plane.signed_out(session);
-            // Either way it is over.
-            async move { tokio::time::timeout(after, signed_out).await.unwrap_or_default() }.boxed()
-        }
-        Proof::Token => futures::future::pending().boxed(),
-    };
-    let events = events.take_until(end);
+    let events = events.take_until(caller.ended(&*control_plane));
     let keep_alive = KeepAlive::new().interval(limits::LIVE_HEARTBEAT);
     Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }

@@ -33,6 +33,7 @@ pub(super) async fn list<C: ControlPlane>(
     control_plane: Arc<C>,
     query: ListQuery,
     headers: HeaderMap,
+    caller: Caller,
 ) -> Answered {
     let namespace = match namespace {
         Some(text) => Some(
@@ -42,7 +43,7 @@ pub(super) async fn list<C: ControlPlane>(
         None => query.namespace.clone(),
     };
     if query.watch {
-        return watch::serve(kind, namespace, &*control_plane, &query, &headers).await;
+        return watch::serve(kind, namespace, &*control_plane, &query, &headers, caller).await;
     }
     let list = control_plane.list(kind, namespace, query.page()?).await?;
     Ok(Json(list).into_response())
@@ -119,8 +120,9 @@ pub(super) mod handlers {
         axum::routing::get(
             async move |State(control_plane): State<Arc<C>>,
                         Checked(query): Checked<ListQuery>,
-                        headers: HeaderMap| {
-                list(kind, None, control_plane, query, headers).await
+                        headers: HeaderMap,
+                        caller: Caller| {
+                list(kind, None, control_plane, query, headers, caller).await
             },
         )
     }
@@ -130,8 +132,9 @@ pub(super) mod handlers {
             async move |State(control_plane): State<Arc<C>>,
                         Path(namespace): Path<String>,
                         Checked(query): Checked<ListQuery>,
-                        headers: HeaderMap| {
-                list(kind, Some(namespace), control_plane, query, headers).await
+                        headers: HeaderMap,
+                        caller: Caller| {
+                list(kind, Some(namespace), control_plane, query, headers, caller).await
             },
         )
     }

@@ -11,7 +11,7 @@ use rialto_types::limits;
 use rialto_types::object::Kind;
 
 use super::ControlPlane;
-use super::answer::Refused;
+use super::answer::{Caller, Refused};
 use super::query::ListQuery;
 
 pub(super) async fn serve<C: ControlPlane>(
@@ -20,6 +20,7 @@ pub(super) async fn serve<C: ControlPlane>(
     control_plane: &C,
     query: &ListQuery,
     headers: &HeaderMap,
+    caller: Caller,
 ) -> Result<Response, Refused> {
     let since = match headers.get("last-event-id").map(|value| value.to_str().unwrap_or("")) {
         Some(text) => Some(text.parse::<Revision>().map_err(|error| {
@@ -29,7 +30,7 @@ pub(super) async fn serve<C: ControlPlane>(
         None => query.since,
     };
     let events = control_plane.watch(kind, namespace, since).await?;
-    let events = events.map(|event| encode(&event));
+    let events = events.map(|event| encode(&event)).take_until(caller.ended(control_plane));
     let keep_alive = KeepAlive::new().interval(limits::REST_WATCH_KEEPALIVE);
     Ok(Sse::new(events).keep_alive(keep_alive).into_response())
 }
