@@ -67,6 +67,43 @@ async function open(width = 1440, height = 900, colorScheme = 'light') {
   return page;
 }
 
+/**
+ * Texts that are a number and nothing else, and panels with rates that do not say of which time
+ * they are. Runs in the page.
+ */
+function unexplained() {
+  /** Names that happen to be numbers, and what a person types or chooses. */
+  const names = 'code, kbd, .mono, option, select, input, [aria-hidden="true"]';
+  const isShown = (/** @type {Element} */ element) => element.getClientRects().length > 0;
+  const bare = [...document.querySelectorAll('main *, [role=dialog] *')].filter((element) => {
+    const text = [...element.childNodes]
+      .filter(({ nodeType }) => nodeType === Node.TEXT_NODE)
+      .map(({ textContent }) => textContent)
+      .join('')
+      .trim();
+    if (!/^[<>~+-]?\d[\d.,:\u2009 /]*[kMGT]?$/.test(text) || !isShown(element)) return false;
+    if (element.closest(names)) return false;
+    // A place in a list.
+    if (text.endsWith('.') && element.closest('ol')) return false;
+    // What its column, or on a phone its own head, calls by the name of a number.
+    const cell = element.closest('td');
+    const column = cell && cell.closest('table')?.rows[0]?.cells[cell.cellIndex]?.textContent;
+    return column !== 'Port';
+  });
+  const rates = /\d ?(\/s|ms|B\/s)|\d %/;
+  const times = /last \d+ (s|min)|\d+ (s|min|h|d) ago|measured|begin now/i;
+  const parts = [...document.querySelectorAll('main .panel, main .cards, main .overview-say')];
+  const timeless = parts.filter((part) => {
+    const text = /** @type {HTMLElement} */ (part).innerText;
+    const head = /** @type {HTMLElement | null} */ (document.querySelector('main .page-head'));
+    return rates.test(text) && !times.test(text) && !times.test(head?.innerText ?? '');
+  });
+  return [
+    ...bare.map((one) => `the bare number ${one.textContent} in <${one.tagName} ${one.className}>`),
+    ...timeless.map((part) => `no time in ${part.querySelector('h2')?.textContent}`),
+  ];
+}
+
 /** @param {import('playwright-core').Page} on */
 async function signIn(on) {
   await on.goto(`${server.address}/#code=any`);
@@ -234,8 +271,13 @@ const checks = [
     async () => {
       const on = await open();
       await signIn(on);
-      for (const path of ['/', '/services/books/reviews']) {
-        await on.goto(server.address + path);
+      const withRates = ['overview', 'services', 'service', 'clusters', 'cluster'];
+      for (const name of /** @type {(keyof typeof PAGES)[]} */ ([
+        ...withRates,
+        'topology',
+        'table',
+      ])) {
+        await on.goto(server.address + PAGES[name]);
         await on.getByText('last 30 s').first().waitFor();
         await on.getByText('5 min', { exact: true }).first().click();
         await on.waitForURL('**over=5m');
@@ -243,7 +285,30 @@ const checks = [
         await on
           .getByRole('radio', { name: '5 min', checked: true })
           .waitFor({ state: 'attached' });
-        await on.getByText('last 5 min, ').waitFor();
+        await on.getByText('last 5 min').first().waitFor();
+        expect(
+          (await on.getByText('last 30 s').count()) === 0,
+          `${name} says 30 s of what was asked over 5 min`,
+        );
+      }
+    },
+  ],
+  [
+    'every_number_has_its_unit_and_every_part_its_time',
+    async () => {
+      for (const [width, height] of SIZES) {
+        const on = await open(width, height);
+        await signIn(on);
+        for (const [name, path] of Object.entries(PAGES)) {
+          if (name === 'nothing') continue;
+          await on.goto(server.address + path);
+          await on.locator('[aria-label^="Loading"]').waitFor({ state: 'detached' });
+          await on.locator('time.as-of').first().waitFor();
+          if (name === 'topology') await on.locator('.map-node').first().waitFor();
+          if (name === 'shift') await on.locator('.weights output').first().waitFor();
+          const found = await on.evaluate(unexplained);
+          expect(found.length === 0, `${name} at ${width}: ${found.join('; ')}`);
+        }
       }
     },
   ],

@@ -45,6 +45,10 @@ export function expect(holds, text) {
 /** @param {import('playwright-core').Page} page @param {string} name */
 export async function shot(page, name) {
   mkdirSync(SHOTS, { recursive: true });
+  // Charts come after the first picture.
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.chart [role=img]')].every((one) => one.childElementCount > 0),
+  );
   await page.screenshot({ path: `${SHOTS}${name}.png` });
 }
 

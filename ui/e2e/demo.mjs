@@ -36,8 +36,8 @@ export async function startDemo() {
     child.stderr.on('data', hear);
     void gone.then(() => reject(new Error(`the demo ended: ${said}`)));
   });
-  /** What `rialto demo kill` and its like do. @param {string[]} words */
-  const ask = (...words) => execute(binary, ['demo', ...words, '--folder', folder]);
+  /** What `rialto demo kill` and its like do. @param {string} verb @param {string[]} words */
+  const ask = (verb, ...words) => execute(binary, ['demo', verb, '--folder', folder, ...words]);
   const stop = async () => {
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);

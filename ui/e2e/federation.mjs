@@ -38,6 +38,18 @@ async function jump(words, name, path) {
 const panel = (name) => page.getByRole('region', { name, exact: true });
 const dialog = page.getByRole('dialog');
 
+/** Calls the API as the page does; the status. @param {string} method @param {string} path @param {unknown} [body] */
+function api(method, path, body) {
+  return page.evaluate(
+    async ([method, path, body]) => {
+      const { csrf } = await (await fetch('/api/v1/session')).json();
+      const headers = { 'X-Rialto-CSRF': csrf, 'Content-Type': 'application/json' };
+      return (await fetch(`/api/v1/${path}`, { method, headers, body })).status;
+    },
+    /** @type {const} */ ([method, path, body === undefined ? undefined : JSON.stringify(body)]),
+  );
+}
+
 /** Confirms the open dialog by keyboard. @param {string} verb @param {string} reason */
 async function confirm(verb, reason) {
   const button = dialog.getByRole('button', { name: verb, exact: true });
@@ -143,6 +155,44 @@ const checks = [
       await press('Enter');
       await confirm('Go back', 'took the test back');
       await page.locator('.change-row').first().getByText('took the test back').waitFor();
+    },
+  ],
+  [
+    'a_refused_caller_is_seen_with_the_reason',
+    async () => {
+      const policy = 'namespaces/books/accesspolicies/reviews-callers';
+      const target = { group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'reviews' };
+      const written = await api('PUT', policy, {
+        apiVersion: 'rialto.dev/v1alpha1',
+        kind: 'AccessPolicy',
+        metadata: { namespace: 'books', name: 'reviews-callers' },
+        spec: {
+          targetRefs: [target],
+          action: 'ALLOW',
+          rules: [{ from: [{ identities: ['spiffe://*/ns/books/sa/productpage'] }] }],
+        },
+      });
+      expect(written === 201, `the policy was answered ${written}`);
+      const url = 'http://reviews.books.svc.clusterset.local:9080/about';
+      const curl = ['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', url];
+      const call = async () =>
+        (await demo.ask('exec', 'east', '--as', 'console', '--', ...curl)).stdout;
+      let status = '';
+      for (let calls = 0; calls < 100 && status !== '403'; calls += 1) status = await call();
+      expect(status === '403', `a stranger is still answered ${status}`);
+      for (let calls = 0; calls < 5; calls += 1) await call();
+      await jump('books reviews', 'books/reviews', '/services/books/reviews');
+      const refused = panel('Who is refused')
+        .getByRole('row', { name: /books\/console/ })
+        .first();
+      await refused.getByText('RIA2002').waitFor();
+      await refused.getByText(/[1-9]\d* calls/).waitFor();
+      await panel('Who may call it').getByText('reviews-callers').waitFor();
+      await panel('Who is refused').scrollIntoViewIfNeeded();
+      await shot(page, 'demo-refused');
+      await accessible(page, 'a service with a refused caller');
+      const deleted = await api('DELETE', policy);
+      expect(deleted === 200, `deleting the policy was answered ${deleted}`);
     },
   ],
   [

@@ -66,6 +66,18 @@ export function age(ms: number): string {
   return `${Math.max(0, Math.round(ms / 1000))} s`;
 }
 
+/** Hours, minutes and seconds, as wide at noon as at midnight. */
+export function timeOfDay(at: number): string {
+  return TIME_OF_DAY.format(at);
+}
+
+const TIME_OF_DAY = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+
 export function clock(time: string): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return time;

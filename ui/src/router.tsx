@@ -17,7 +17,10 @@ import { Shell } from './parts/shell';
 
 type Search = Record<string, unknown>;
 
-export interface ServicesSearch {
+export interface RangeSearch {
+  over?: Range;
+}
+export interface ServicesSearch extends RangeSearch {
   search?: string;
   cluster?: string;
   workspace?: string;
@@ -25,7 +28,7 @@ export interface ServicesSearch {
   sort?: (typeof SORTS)[number];
   from?: string;
 }
-export interface TopologySearch {
+export interface TopologySearch extends RangeSearch {
   search?: string;
   cluster?: string;
   workspace?: string;
@@ -38,10 +41,6 @@ export interface ChangesSearch {
   before?: string;
   subject?: string;
   open?: string;
-}
-
-export interface RangeSearch {
-  over?: Range;
 }
 
 function text(value: unknown): string | undefined {
@@ -75,6 +74,7 @@ const services = createRoute({
     health: oneOf(search.health, LEVELS),
     sort: oneOf(search.sort, SORTS),
     from: text(search.from),
+    over: oneOf(search.over, RANGES),
   }),
   component: lazyRouteComponent(() => import('./pages/services'), 'ServicesPage'),
 });
@@ -92,8 +92,9 @@ const service = createRoute({
 const clusters = createRoute({
   getParentRoute: () => root,
   path: '/clusters',
-  validateSearch: (search: Search): { act?: 'join' } => ({
+  validateSearch: (search: Search): RangeSearch & { act?: 'join' } => ({
     act: oneOf(search.act, ['join'] as const),
+    over: oneOf(search.over, RANGES),
   }),
   component: lazyRouteComponent(() => import('./pages/clusters'), 'ClustersPage'),
 });
@@ -101,6 +102,7 @@ const clusters = createRoute({
 const cluster = createRoute({
   getParentRoute: () => root,
   path: '/clusters/$name',
+  validateSearch: (search: Search): RangeSearch => ({ over: oneOf(search.over, RANGES) }),
   component: lazyRouteComponent(() => import('./pages/cluster'), 'ClusterPageView'),
 });
 
@@ -115,6 +117,7 @@ const topology = createRoute({
     group: oneOf(search.group, ['workspace', 'none'] as const),
     show: oneOf(search.show, ['table'] as const),
     node: text(search.node),
+    over: oneOf(search.over, RANGES),
   }),
   component: lazyRouteComponent(() => import('./pages/topology'), 'TopologyPage'),
 });

@@ -24,8 +24,9 @@ export const views = {
     viewPath(`namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(name)}`, {
       over,
     }),
-  clusters: () => 'clusters',
-  cluster: (name: string) => `clusters/${encodeURIComponent(name)}`,
+  clusters: (over?: Range) => viewPath('clusters', { over }),
+  cluster: (name: string, over?: Range) =>
+    viewPath(`clusters/${encodeURIComponent(name)}`, { over }),
   topology: (wishes: Wishes) => viewPath('topology', wishes),
   changes: (wishes: Wishes) => viewPath('changes', wishes),
 };

@@ -27,7 +27,7 @@ export function ChangesPage() {
     void navigate({ search: (was) => ({ ...was, open: revision }), replace: true });
   return (
     <>
-      <PageHead title="Changes" name="Changes">
+      <PageHead title="Changes" name="Changes" at={at}>
         {subject !== undefined && (
           <span className="row">
             Only <code>{subject}</code>

@@ -3,7 +3,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy, useState } from 'react';
 import { views } from '../api/paths';
 import type { ClusterPage, GatewayLine } from '../api/views';
-import { count } from '../format';
+import { age, count } from '../format';
 import { useView } from '../live/live';
 import { ChangeList } from '../parts/changes';
 import { Copyable } from '../parts/command';
@@ -12,6 +12,7 @@ import { ContactText, RateFigures } from '../parts/figures';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { LinkTable } from '../parts/link-table';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
+import { RangeChoice } from '../parts/range';
 import { ServiceTable } from '../parts/service-table';
 import { PageHead } from '../parts/shell';
 import './pages.css';
@@ -22,13 +23,16 @@ const route = getRouteApi('/clusters/$name');
 
 export function ClusterPageView() {
   const { name } = route.useParams();
+  const { over } = route.useSearch();
+  const navigate = route.useNavigate();
   const [act, setAct] = useState<'drain' | 'join'>();
-  const { data, problem, at } = useView<ClusterPage>(views.cluster(name));
+  const { data, problem, at } = useView<ClusterPage>(views.cluster(name, over));
   const page = data?.card.name === name ? data : undefined;
   return (
     <>
       <PageHead
         name={`Cluster ${name}`}
+        at={at}
         title={
           <>
             <span>{name}</span>
@@ -56,7 +60,18 @@ export function ClusterPageView() {
           <Gaps gaps={page.gaps} />
           <div className="two">
             <div className="column">
-              <Panel title="Traffic" note="last 30 s, into this cluster">
+              <Panel
+                title="Traffic"
+                note={`last ${age(page.overMs)}, into this cluster`}
+                actions={
+                  <RangeChoice
+                    value={over}
+                    onChoose={(chosen) =>
+                      void navigate({ search: { over: chosen }, replace: true })
+                    }
+                  />
+                }
+              >
                 <RateFigures rates={page.card.rates} />
               </Panel>
               <Panel title="Gateways and DNS proxies" isFlush>
@@ -90,19 +105,19 @@ export function ClusterPageView() {
                   </dd>
                 </dl>
               </Panel>
+              <Panel title="Changes" isFlush note="that touch this cluster">
+                <ChangeList changes={page.changes} at={at} />
+              </Panel>
             </div>
             <div className="column">
               <Panel title="Links to other clusters" isFlush>
                 <LinkTable links={page.links} at={at} />
               </Panel>
-              <Panel title="Changes" isFlush note="that touch this cluster">
-                <ChangeList changes={page.changes} at={at} />
-              </Panel>
             </div>
           </div>
           <Panel
             title="Services"
-            note={`${page.servicesOmitted > 0 ? `${page.servicesOmitted} more left out, ` : ''}rates of the last 30 s`}
+            note={`${page.servicesOmitted > 0 ? `${page.servicesOmitted} more left out, ` : ''}rates of the last ${age(page.overMs)}`}
             isFlush
           >
             {page.services.length === 0 ? (

@@ -3,9 +3,11 @@ import { getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy } from 'react';
 import { views } from '../api/paths';
 import type { Clusters } from '../api/views';
+import { age } from '../format';
 import { useView } from '../live/live';
 import { ClusterSummary } from '../parts/cluster-card';
 import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
+import { RangeChoice } from '../parts/range';
 import { PageHead } from '../parts/shell';
 import './pages.css';
 
@@ -13,15 +15,22 @@ const JoinDialog = lazy(() => import('./join'));
 const route = getRouteApi('/clusters');
 
 export function ClustersPage() {
-  const { act } = route.useSearch();
+  const { act, over } = route.useSearch();
   const navigate = route.useNavigate();
-  const { data, problem, at } = useView<Clusters>(views.clusters());
+  const { data, problem, at } = useView<Clusters>(views.clusters(over));
   const setAct = (next: 'join' | undefined) =>
-    void navigate({ search: { act: next }, replace: true });
+    void navigate({ search: { act: next, over }, replace: true });
   return (
     <>
-      <PageHead title="Clusters" name="Clusters">
-        <Button onClick={() => setAct('join')}>Join a cluster…</Button>
+      <PageHead title="Clusters" name="Clusters" at={at}>
+        <div className="row tools">
+          <span className="dim">{data ? `rates of the last ${age(data.overMs)}` : ' '}</span>
+          <RangeChoice
+            value={over}
+            onChoose={(chosen) => void navigate({ search: { act, over: chosen }, replace: true })}
+          />
+          <Button onClick={() => setAct('join')}>Join a cluster…</Button>
+        </div>
       </PageHead>
       {problem && <ProblemNote problem={problem} hasRetry={!data} />}
       {data && <Gaps gaps={data.gaps} />}

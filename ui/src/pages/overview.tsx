@@ -9,7 +9,7 @@ import { ChangeList } from '../parts/changes';
 import { TrafficChart } from '../parts/chart';
 import { ClusterSummary } from '../parts/cluster-card';
 import { Command } from '../parts/command';
-import { Age, RateFigures, Since } from '../parts/figures';
+import { Age, AsOf, RateFigures, Since } from '../parts/figures';
 import { Glyph, LevelMark, ProportionsBar } from '../parts/level';
 import { ClusterLink, RefLink } from '../parts/links';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
@@ -35,7 +35,7 @@ export function OverviewPage() {
     );
   return (
     <div className="overview">
-      <Sentence overview={data} />
+      <Sentence overview={data} at={at} />
       {problem && <ProblemNote problem={problem} />}
       <Gaps gaps={data.gaps} />
       {data.clusters.length === 0 ? (
@@ -98,7 +98,7 @@ export function OverviewPage() {
   );
 }
 
-function Sentence({ overview }: { overview: Overview }) {
+function Sentence({ overview, at }: { overview: Overview; at: number }) {
   return (
     <section
       className="overview-say"
@@ -109,7 +109,7 @@ function Sentence({ overview }: { overview: Overview }) {
       <div>
         <h1>{overview.sentence}</h1>
         <p className="dim">
-          {WORDS[overview.level]} <Since time={overview.since} />
+          {WORDS[overview.level]} <Since time={overview.since} />, <AsOf at={at} />
         </p>
       </div>
       <div className="overview-bar">

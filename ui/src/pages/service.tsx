@@ -40,6 +40,7 @@ export function ServicePageView() {
     <>
       <PageHead
         name={title}
+        at={at}
         title={
           <>
             <span>
@@ -157,7 +158,7 @@ function endpointColumns(at: number): Column<EndpointsLine>[] {
     { name: 'Cluster', cell: ({ cluster }) => <ClusterLink name={cluster} /> },
     { name: 'Port', isNumber: true, cell: ({ port }) => port },
     {
-      name: 'Healthy',
+      name: 'Healthy endpoints',
       cell: ({ level, healthy, total }) => (
         <LevelMark
           level={level}
@@ -204,7 +205,10 @@ function Endpoints({ page, at }: { page: ServicePage; at: number }) {
 
 function Routes({ page }: { page: ServicePage }) {
   return (
-    <Panel title="Routes" note="rules in the order in which they are tried">
+    <Panel
+      title="Routes"
+      note={`rules in the order in which they are tried; rates of the last ${age(page.traffic.overMs)}`}
+    >
       <ol className="stack" style={{ gap: 14 }}>
         {page.routes.map((rule, index) => (
           <li key={index} className="stack" style={{ gap: 6 }}>
@@ -248,10 +252,10 @@ function Failover({ page }: { page: ServicePage }) {
       note={
         page.failover.policy ? (
           <>
-            by <RefLink of={page.failover.policy} />
+            by <RefLink of={page.failover.policy} />, shares of calls that begin now
           </>
         ) : (
-          'no policy: the order of the bridge'
+          'no policy: the order of the bridge, shares of calls that begin now'
         )
       }
     >
@@ -338,7 +342,7 @@ const REFUSALS: Column<ServicePage['refusals'][number]>[] = [
     ),
   },
   { name: 'Refused', isNumber: true, cell: (refusal) => perSecond(refusal.perSecond) },
-  { name: 'Calls', isNumber: true, cell: (refusal) => count(refusal.count) },
+  { name: 'In that time', isNumber: true, cell: (refusal) => `${count(refusal.count)} calls` },
 ];
 
 function Refusals({ page }: { page: ServicePage }) {

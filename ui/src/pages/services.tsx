@@ -2,10 +2,11 @@ import { Button, NativeSelect } from '@mantine/core';
 import { getRouteApi } from '@tanstack/react-router';
 import { views } from '../api/paths';
 import type { Services } from '../api/views';
-import { count } from '../format';
+import { age, count } from '../format';
 import { useView } from '../live/live';
 import { Filters } from '../parts/filters';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
+import { RangeChoice } from '../parts/range';
 import { ServiceTable } from '../parts/service-table';
 import { PageHead } from '../parts/shell';
 import './pages.css';
@@ -24,6 +25,7 @@ export function ServicesPage() {
     sort: wishes.sort ?? 'health',
     limit: PAGE,
     continue: wishes.from,
+    over: wishes.over,
   });
   const { data, problem, at, isPrevious } = useView<Services>(path);
   const set = (change: Partial<typeof wishes>) =>
@@ -35,7 +37,7 @@ export function ServicesPage() {
 
   return (
     <>
-      <PageHead title="Services" name="Services">
+      <PageHead title="Services" name="Services" at={at}>
         <p className="dim" role="status">
           {data
             ? data.matched === data.total
@@ -67,7 +69,12 @@ export function ServicesPage() {
       {data && <Gaps gaps={data.gaps} />}
       {!data && !problem && <Loading label="services" rows={14} />}
       {data && (
-        <Panel title="Services" note="rates of the last 30 s" isFlush>
+        <Panel
+          title="Services"
+          note={`rates of the last ${age(data.overMs)}`}
+          actions={<RangeChoice value={wishes.over} onChoose={(over) => set({ over })} />}
+          isFlush
+        >
           {data.items.length === 0 ? (
             isFiltered ? (
               <Empty title="No service fits">
@@ -75,7 +82,12 @@ export function ServicesPage() {
                 <div>
                   <Button
                     variant="default"
-                    onClick={() => void navigate({ search: { sort: wishes.sort }, replace: true })}
+                    onClick={() =>
+                      void navigate({
+                        search: { sort: wishes.sort, over: wishes.over },
+                        replace: true,
+                      })
+                    }
                   >
                     Clear the filter
                   </Button>

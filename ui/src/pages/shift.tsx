@@ -34,6 +34,7 @@ export default function ShiftDialog({ page, onClose }: { page: ServicePage; onCl
     ),
   );
   const names = Object.keys(weights);
+  const sum = Object.values(weights).reduce((all, weight) => all + weight, 0);
   const [wish] = useDebouncedValue(weights, TYPING_MS);
   return (
     <ActionDialog<Shifted>
@@ -69,7 +70,7 @@ export default function ShiftDialog({ page, onClose }: { page: ServicePage; onCl
             />
             <output className="number strong">
               {weights[backend] ?? 0}
-              {names.length === 2 ? ' %' : ''}
+              {names.length === 2 ? ' %' : ` of ${sum}`}
             </output>
           </div>
         ))}

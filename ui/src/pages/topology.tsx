@@ -3,6 +3,7 @@ import { Link, getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy, useCallback } from 'react';
 import { views } from '../api/paths';
 import type { Level, Services, Topology } from '../api/views';
+import { age } from '../format';
 import { useKeys } from '../keys';
 import { useView } from '../live/live';
 import { Filters, NONE } from '../parts/filters';
@@ -10,6 +11,7 @@ import { RateFigures, RateText } from '../parts/figures';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { ClusterLink, ServiceLink } from '../parts/links';
 import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
+import { RangeChoice } from '../parts/range';
 import { PageHead } from '../parts/shell';
 import { Tables } from '../topology/tables';
 import '../topology/topology.css';
@@ -30,6 +32,7 @@ export function TopologyPage() {
       workspace: wishes.workspace,
       level: wishes.level,
       group: wishes.group,
+      over: wishes.over,
     }),
   );
   const facets = useView<Services>(views.services({ limit: 1 })).data?.facets;
@@ -66,11 +69,12 @@ export function TopologyPage() {
 
   return (
     <>
-      <PageHead title="Topology" name="Topology">
-        <div className="row">
+      <PageHead title="Topology" name="Topology" at={at}>
+        <div className="row tools">
           <p className="dim" role="status">
             {data?.sentence ?? ' '}
           </p>
+          <RangeChoice value={wishes.over} onChoose={(over) => set({ over })} />
           <SegmentedControl
             aria-label="Show as"
             value={isTable ? 'table' : 'graph'}
@@ -108,7 +112,10 @@ export function TopologyPage() {
               : 'has joined yet.'}
           </p>
           <div>
-            <Button variant="default" onClick={() => void navigate({ search: {}, replace: true })}>
+            <Button
+              variant="default"
+              onClick={() => void navigate({ search: { over: wishes.over }, replace: true })}
+            >
               Clear the filter
             </Button>
           </div>
@@ -197,8 +204,8 @@ function Legend({ topology, onSelect }: { topology: Topology; onSelect: (id: str
           ))}
         </ul>
         <p className="small dim">
-          Rates are of the last 30 s. Calls from cluster to cluster are drawn one by one for what is
-          selected. Double click, or Enter, opens.
+          Rates are of the last {age(topology.overMs)}. Calls from cluster to cluster are drawn one
+          by one for what is selected. Double click, or Enter, opens.
         </p>
       </div>
     </aside>
@@ -238,7 +245,7 @@ function Selected({
         </li>
       ))}
       {edges.length > FLOWS_SHOWN && <li className="dim">and {edges.length - FLOWS_SHOWN} more</li>}
-      {edges.length === 0 && <li className="dim">none in the last 30 s</li>}
+      {edges.length === 0 && <li className="dim">none in the last {age(topology.overMs)}</li>}
     </ul>
   );
   return (
@@ -268,6 +275,7 @@ function Selected({
         )}
         {node && (
           <>
+            <p className="small dim">rates of the last {age(topology.overMs)}</p>
             <RateFigures rates={node.rates} />
             <h3>Called by</h3>
             {flows(

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from 'react';
 import type { Contact, Maybe, Rates } from '../api/views';
-import { age, bytesPerSecond, clock, milliseconds, perSecond, share } from '../format';
+import { age, bytesPerSecond, clock, milliseconds, perSecond, share, timeOfDay } from '../format';
 import { useNow } from '../live/live';
 
 export function Absent({ why = 'not known' }: { why?: string }) {
@@ -40,6 +40,25 @@ export function Since({ time }: { time: Maybe<string> }) {
   return (
     <time dateTime={time} title={clock(time)} className="nowrap">
       for {age(Math.max(0, now - Date.parse(time)))}
+    </time>
+  );
+}
+
+/** When the answer came that a page shows; keeps its place until there is one. */
+export function AsOf({ at }: { at: number }) {
+  if (at === 0)
+    return (
+      <span className="as-of" style={{ visibility: 'hidden' }} aria-hidden="true">
+        as of {timeOfDay(0)}
+      </span>
+    );
+  return (
+    <time
+      className="as-of"
+      dateTime={new Date(at).toISOString()}
+      title={clock(new Date(at).toISOString())}
+    >
+      as of {timeOfDay(at)}
     </time>
   );
 }

@@ -70,7 +70,8 @@ export default function Plot({
         width: Math.max(80, element.clientWidth),
         height: CHART_HEIGHT,
         legend: { show: false },
-        padding: [8, 4, 0, 0],
+        // The last label of time stands half beyond the plot.
+        padding: [8, 18, 0, 0],
         cursor: { show: false },
         scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.12, 0.1)] } },
         axes: [

@@ -91,7 +91,7 @@ export function ServiceTable({ rows }: { rows: ServiceRow[]; at: number }) {
           <tr>
             <th scope="col">Service</th>
             <th scope="col">Health</th>
-            <th scope="col">Lives in</th>
+            <th scope="col">Lives in, healthy endpoints</th>
             <th scope="col">Ports</th>
             <th scope="col" className="number">
               Requests

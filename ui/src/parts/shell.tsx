@@ -27,6 +27,7 @@ import {
   ServicesIcon,
   TopologyIcon,
 } from './icons';
+import { AsOf } from './figures';
 import { LevelMark } from './level';
 import './shell.css';
 
@@ -52,15 +53,21 @@ export function PageHead({
   title,
   children,
   name,
+  at,
 }: {
   title: ReactNode;
   name: string;
+  /** When the answer came that the page shows; absent where it shows none. */
+  at?: number;
   children?: ReactNode;
 }) {
   usePageTitle(name);
   return (
     <div className="page-head">
-      <h1 className="row">{title}</h1>
+      <div className="row">
+        <h1 className="row">{title}</h1>
+        {at !== undefined && <AsOf at={at} />}
+      </div>
       {children}
     </div>
   );
@@ -274,7 +281,8 @@ function Help({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
           )}
         </div>
         <p className="small dim">
-          Unknown is not failing: nobody who could know has said. Rates are of the last 30 seconds.
+          Unknown is not failing: nobody who could know has said. Health is judged by the last 30
+          seconds; each page says which time its rates are of.
         </p>
       </div>
     </Modal>

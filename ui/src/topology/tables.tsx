@@ -1,6 +1,7 @@
 // The same as the map, as tables.
 
 import type { TopoCluster, TopoEdge, TopoNode, Topology } from '../api/views';
+import { age } from '../format';
 import { type Column, DataTable, rateColumns } from '../parts/data-table';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { LinkTable } from '../parts/link-table';
@@ -17,7 +18,6 @@ function placed(clusters: TopoCluster[]): Placed[] {
 
 function nodeColumns(isGrouped: boolean): Column<Placed>[] {
   return [
-    { name: 'Cluster', cell: ({ cluster }) => <ClusterLink name={cluster} /> },
     {
       name: isGrouped ? 'Workspace' : 'Service',
       cell: ({ namespace, name, label }) =>
@@ -27,6 +27,7 @@ function nodeColumns(isGrouped: boolean): Column<Placed>[] {
           label
         ),
     },
+    { name: 'Cluster', cell: ({ cluster }) => <ClusterLink name={cluster} /> },
     {
       name: 'Health',
       cell: ({ kind, services, level }) =>
@@ -55,13 +56,14 @@ function edgeColumns(name: (id: string) => string): Column<TopoEdge>[] {
 
 export function Tables({ topology, at }: { topology: Topology; at: number }) {
   const { clusters, edges, edgesOmitted, grouped, links } = topology;
+  const time = age(topology.overMs);
   const nodes = placed(clusters);
   const labels = new Map(nodes.map(({ id, label, cluster }) => [id, `${label} @${cluster}`]));
   return (
     <div className="column">
       <Panel
         title={grouped ? 'Groups' : 'Services'}
-        note="by cluster, rates of the last 30 s"
+        note={`by cluster, rates of the last ${time}`}
         isFlush
       >
         <DataTable
@@ -73,7 +75,7 @@ export function Tables({ topology, at }: { topology: Topology; at: number }) {
       </Panel>
       <Panel
         title="Calls"
-        note={`last 30 s${edgesOmitted > 0 ? `, ${edgesOmitted} more left out` : ''}`}
+        note={`last ${time}${edgesOmitted > 0 ? `, ${edgesOmitted} more left out` : ''}`}
         isFlush
       >
         <DataTable
@@ -81,7 +83,7 @@ export function Tables({ topology, at }: { topology: Topology; at: number }) {
           columns={edgeColumns((id) => labels.get(id) ?? `other callers @${id}`)}
           rows={edges}
           keyOf={({ from, to }) => `${from}/${to}`}
-          none="No call in the last 30 seconds."
+          none={`No call in the last ${time}.`}
         />
       </Panel>
       <Panel title="Links between clusters" isFlush>
