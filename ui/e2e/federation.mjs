@@ -27,7 +27,7 @@ async function press(keys) {
 /** @param {string} words what to look for @param {string} name what is then the first thing found @param {string} path */
 async function jump(words, name, path) {
   await press('/');
-  await page.getByRole('combobox').waitFor();
+  await page.getByRole('combobox', { name: /^Jump to/ }).waitFor();
   await keyboard.type(words);
   await page.getByRole('option', { selected: true }).getByText(name, { exact: true }).waitFor();
   await press('Enter');
