@@ -237,7 +237,7 @@ const checks = [
     },
   ],
   [
-    'every_page_of_a_real_federation_in_both_themes',
+    'every_page_of_a_real_federation_in_both_themes_at_three_sizes',
     async () => {
       const pages = {
         overview: '/',
@@ -250,7 +250,17 @@ const checks = [
         changes: '/changes',
         explain: '/services/books/details',
       };
-      for (const theme of /** @type {const} */ (['light', 'dark'])) {
+      /** @type {[number, number, 'light' | 'dark'][]} */
+      const looks = [
+        [390, 844, 'light'],
+        [390, 844, 'dark'],
+        [2560, 1300, 'light'],
+        [2560, 1300, 'dark'],
+        [1440, 900, 'light'],
+        [1440, 900, 'dark'],
+      ];
+      for (const [width, height, theme] of looks) {
+        await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme: theme });
         for (const [name, path] of Object.entries(pages)) {
           await page.goto(demo.address + path);
@@ -261,9 +271,9 @@ const checks = [
             await page.getByRole('button', { name: 'Explain' }).click();
             await page.locator('.explain-steps li').first().waitFor();
           }
-          await shot(page, `demo-${name}-${theme}`);
-          await fits(page, name);
-          await accessible(page, `${name} in ${theme}`);
+          await shot(page, `demo-${name}-${theme}-${width}`);
+          await fits(page, `${name} at ${width}`);
+          if (width < 2000) await accessible(page, `${name} in ${theme} at ${width}`);
         }
       }
     },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, bytesPerSecond, milliseconds, perSecond, share } from './format';
+import { age, bytesPerSecond, callerName, milliseconds, perSecond, share } from './format';
 
 function check<T>(format: (value: T) => string, cases: [T, string][]) {
   for (const [value, text] of cases) expect(format(value), String(value)).toBe(text);
@@ -54,4 +54,12 @@ test('times read as people say them', () => {
     [7_300_000, '2 h'],
     [200_000_000, '2 d'],
   ]);
+});
+
+test('a caller is told as services are', () => {
+  expect(callerName('spiffe://east.rialto/ns/books/sa/storefront')).toBe('books/storefront');
+  expect(callerName('spiffe://east.rialto/rialto/gateway/gw-1')).toBe(
+    'spiffe://east.rialto/rialto/gateway/gw-1',
+  );
+  expect(callerName(null)).toBe('no identity');
 });

@@ -66,6 +66,13 @@ export function age(ms: number): string {
   return `${Math.max(0, Math.round(ms / 1000))} s`;
 }
 
+/** A workload by its SPIFFE ID, as services are written: `NAMESPACE/ACCOUNT`. */
+export function callerName(identity: string | null | undefined): string {
+  if (identity == null) return 'no identity';
+  const [, namespace, account] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(identity) ?? [];
+  return namespace === undefined ? identity : `${namespace}/${account}`;
+}
+
 /** Hours, minutes and seconds, as wide at noon as at midnight. */
 export function timeOfDay(at: number): string {
   return TIME_OF_DAY.format(at);

@@ -3,7 +3,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { Suspense, lazy } from 'react';
 import { views } from '../api/paths';
 import type { ServicePage } from '../api/views';
-import { age, count, perSecond } from '../format';
+import { age, callerName, count, perSecond } from '../format';
 import { useView } from '../live/live';
 import { ChangeList } from '../parts/changes';
 import { LatencyChart, TrafficChart } from '../parts/chart';
@@ -290,7 +290,9 @@ const CALLERS: Column<ServicePage['callers'][number]>[] = [
   {
     name: 'Caller',
     className: 'wrap',
-    cell: ({ identity, text }) => <span title={identity ?? undefined}>{text}</span>,
+    cell: ({ identity, text }) => (
+      <span title={identity == null ? text : `${identity}: ${text}`}>{callerName(identity)}</span>
+    ),
   },
   { name: 'From', cell: ({ cluster }) => cluster },
   {
