@@ -16,7 +16,13 @@ function columns(at: number): Column<ClusterLinkView>[] {
   return [
     { name: 'From', cell: (link) => <ClusterLink name={link.from} /> },
     { name: 'To', cell: (link) => <ClusterLink name={link.to} /> },
-    { name: 'State', cell: (link) => <LevelMark level={link.level} text={link.text} /> },
+    {
+      name: 'State',
+      // The text of a healthy link is its round trip, which has a column.
+      cell: ({ level, text }) => (
+        <LevelMark level={level} text={level === 'healthy' ? undefined : text} />
+      ),
+    },
     {
       name: 'Round trip',
       isNumber: true,

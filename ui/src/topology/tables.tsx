@@ -49,7 +49,13 @@ function edgeColumns(name: (id: string) => string): Column<TopoEdge>[] {
         </>
       ),
     },
-    { name: 'State', cell: ({ level, text }) => <LevelMark level={level} text={text} /> },
+    {
+      name: 'State',
+      // The text of a healthy call is its rate, which has a column.
+      cell: ({ level, text }) => (
+        <LevelMark level={level} text={level === 'healthy' ? undefined : text} />
+      ),
+    },
     ...rateColumns<TopoEdge>(),
   ];
 }
