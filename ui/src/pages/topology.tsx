@@ -94,7 +94,7 @@ export function TopologyPage() {
             set({ group: (event.currentTarget.value || undefined) as typeof wishes.group })
           }
           data={[
-            { value: '', label: 'Grouped when many' },
+            { value: '', label: 'Automatic' },
             { value: 'none', label: 'Services' },
             { value: 'workspace', label: 'Workspaces' },
           ]}
