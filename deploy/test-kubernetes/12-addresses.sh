@@ -19,7 +19,7 @@ addressType: IPv4
 ports: [{port: 9443, protocol: UDP}]
 endpoints: [{addresses: [$1]}]
 X
-    service patch service rialto-gateway-0 --type merge --patch "{\"spec\": {\"externalIPs\": [\"$1\"]}}" >/dev/null
+    service patch service rialto-gateway-0 --type merge --patch "{\"spec\": {\"externalIPs\": [\"$1\"]}}" >/dev/null 2>&1
   }
   assigned() { # INGRESS: what a platform would say
     service patch service rialto-gateway-0 --subresource status --type merge \
