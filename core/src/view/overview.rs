@@ -144,6 +144,13 @@ impl Picture {
                 parts.push(format!("gateway {name}/{} {}", line.id, line.text));
             }
         }
+        let never_heard =
+            |card: &&ClusterCard| !is_connected(&card.agent) && card.agent.age_ms.is_none();
+        let waiting = self.cards.values().filter(never_heard);
+        let waiting: Vec<String> = waiting.map(|card| card.name.to_string()).collect();
+        if !waiting.is_empty() {
+            parts.push(format!("waiting for the agent of {}", waiting.join(", ")));
+        }
         let drained = self.cards.values().filter(|card| card.drained);
         let drained: Vec<String> = drained.map(|card| card.name.to_string()).collect();
         if !drained.is_empty() {
