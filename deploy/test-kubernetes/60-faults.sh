@@ -53,16 +53,16 @@ if [ -e "/run/netns/$box" ] && [ -e "$state_of/pid/apiserver" ]; then
   until_has '"cluster":"west"' where details
 
   # The cluster is cut off: what also lives elsewhere is served, the rest fails fast, and returns.
-  cut() { nsenter --net="/run/netns/$box" nft "$@"; }
+  packets() { nsenter --net="/run/netns/$box" nft "$@"; }
   load details 60 "$work/cut"; of_west=$loading
   load reviews 60 "$work/cut-both"
   sleep 5
-  cut 'add table inet cut; add chain inet cut in { type filter hook prerouting priority -400; }; add rule inet cut in iifname "eth0" drop'
+  packets 'add table inet cut; add chain inet cut in { type filter hook prerouting priority -400; }; add rule inet cut in iifname "eth0" drop'
   at=$EPOCHREALTIME
   until_has "Silent" agent_is west
   silent=$(since "$at")
   sleep 20
-  cut delete table inet cut
+  packets delete table inet cut
   at=$EPOCHREALTIME
   until_has '"cluster":"west"' where details
   served=$(since "$at")
