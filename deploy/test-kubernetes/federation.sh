@@ -133,6 +133,12 @@ for it in json.load(sys.stdin)["items"]:
     meta = it["metadata"]
     for name in ("resourceVersion", "managedFields"): meta.pop(name, None)
     if it["kind"] == "Node": it.pop("status")
+    # Of when a pod of the cluster was last not ready, as after its API server stood still.
+    meta.get("annotations", {}).pop("endpoints.kubernetes.io/last-change-trigger-time", None)
+    if not meta.get("annotations", True): meta.pop("annotations")
+    if it["kind"] == "Deployment":
+        for condition in it.get("status", {}).get("conditions", []):
+            for time in ("lastTransitionTime", "lastUpdateTime"): condition.pop(time, None)
     # The API server makes these of the CRDs, which stay.
     if it["kind"] == "APIService" and "multicluster.x-k8s.io" in meta["name"]: continue
     print(it["kind"], meta.get("namespace", ""), meta["name"], json.dumps(it, sort_keys=True))
