@@ -10,6 +10,8 @@ export default defineConfig({
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
+    // A part whose style could not be fetched would come without it for good.
+    cssCodeSplit: false,
     chunkSizeWarningLimit: 700,
     license: { fileName: 'licenses.md' },
   },

@@ -330,6 +330,38 @@ const checks = [
     },
   ],
   [
+    'a_part_that_does_not_come_leaves_the_rest_and_is_asked_for_again',
+    async () => {
+      const on = await open();
+      let isAway = true;
+      await on.route(/assets\/plot-/, (route) => (isAway ? route.abort() : route.continue()));
+      const refused = on.waitForEvent('requestfailed');
+      await signIn(on);
+      await refused;
+      await on.getByRole('heading', { level: 1, name: /services failing/ }).waitFor();
+      isAway = false;
+      await on.locator('.chart canvas').first().waitFor();
+    },
+  ],
+  [
+    'every_page_opens_while_the_bridge_is_away',
+    async () => {
+      const on = await open();
+      const last = on.waitForResponse(/assets\/revert-/);
+      await signIn(on);
+      await last;
+      const { port } = server;
+      await server.stop();
+      for (const name of ['Topology', 'Services', 'Clusters', 'Changes']) {
+        await on.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
+        await on.getByRole('heading', { level: 1, name }).waitFor();
+      }
+      await on.getByText('The bridge cannot be reached').first().waitFor();
+      server = await serve(port);
+      await on.getByText('apply AccessPolicy books/ratings-callers').first().waitFor();
+    },
+  ],
+  [
     'a_hidden_tab_holds_no_stream',
     async () => {
       const on = await open();

@@ -8,7 +8,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const SHOTS = fileURLToPath(new URL('../dist-shots/', import.meta.url));
 const GRAVE = new Set(['serious', 'critical']);
 
-export const TIMEOUT_MS = 20_000;
+export const TIMEOUT_MS = 60_000;
 
 /**
  * Runs the checks one after the other; the first that fails ends the run, with a picture.

@@ -13,6 +13,7 @@ import type { Level } from './api/views';
 import { Broken } from './pages/broken';
 import { NotFound } from './pages/not-found';
 import { OverviewPage } from './pages/overview';
+import { late } from './parts/late';
 import { Shell } from './parts/shell';
 
 type Search = Record<string, unknown>;
@@ -76,7 +77,10 @@ const services = createRoute({
     from: text(search.from),
     over: oneOf(search.over, RANGES),
   }),
-  component: lazyRouteComponent(() => import('./pages/services'), 'ServicesPage'),
+  component: lazyRouteComponent(
+    late(() => import('./pages/services')),
+    'ServicesPage',
+  ),
 });
 
 const service = createRoute({
@@ -86,7 +90,10 @@ const service = createRoute({
     act: oneOf(search.act, ['shift'] as const),
     over: oneOf(search.over, RANGES),
   }),
-  component: lazyRouteComponent(() => import('./pages/service'), 'ServicePageView'),
+  component: lazyRouteComponent(
+    late(() => import('./pages/service')),
+    'ServicePageView',
+  ),
 });
 
 const clusters = createRoute({
@@ -96,14 +103,20 @@ const clusters = createRoute({
     act: oneOf(search.act, ['join'] as const),
     over: oneOf(search.over, RANGES),
   }),
-  component: lazyRouteComponent(() => import('./pages/clusters'), 'ClustersPage'),
+  component: lazyRouteComponent(
+    late(() => import('./pages/clusters')),
+    'ClustersPage',
+  ),
 });
 
 const cluster = createRoute({
   getParentRoute: () => root,
   path: '/clusters/$name',
   validateSearch: (search: Search): RangeSearch => ({ over: oneOf(search.over, RANGES) }),
-  component: lazyRouteComponent(() => import('./pages/cluster'), 'ClusterPageView'),
+  component: lazyRouteComponent(
+    late(() => import('./pages/cluster')),
+    'ClusterPageView',
+  ),
 });
 
 const topology = createRoute({
@@ -119,7 +132,10 @@ const topology = createRoute({
     node: text(search.node),
     over: oneOf(search.over, RANGES),
   }),
-  component: lazyRouteComponent(() => import('./pages/topology'), 'TopologyPage'),
+  component: lazyRouteComponent(
+    late(() => import('./pages/topology')),
+    'TopologyPage',
+  ),
 });
 
 const changes = createRoute({
@@ -130,7 +146,10 @@ const changes = createRoute({
     subject: text(search.subject),
     open: text(search.open),
   }),
-  component: lazyRouteComponent(() => import('./pages/changes'), 'ChangesPage'),
+  component: lazyRouteComponent(
+    late(() => import('./pages/changes')),
+    'ChangesPage',
+  ),
 });
 
 export const router = createRouter({

@@ -9,11 +9,12 @@ import { Diff } from '../parts/changes';
 import { Command } from '../parts/command';
 import { Age } from '../parts/figures';
 import { RefLink } from '../parts/links';
+import { late } from '../parts/late';
 import { Empty, Loading, Panel, ProblemNote } from '../parts/panel';
 import { PageHead } from '../parts/shell';
 import './pages.css';
 
-const RevertDialog = lazy(() => import('./revert'));
+const RevertDialog = lazy(late(() => import('./revert')));
 const route = getRouteApi('/changes');
 const PAGE = 50;
 

@@ -9,6 +9,7 @@ import { ChangeList } from '../parts/changes';
 import { Copyable } from '../parts/command';
 import { type Column, DataTable } from '../parts/data-table';
 import { ContactText, RateFigures } from '../parts/figures';
+import { late } from '../parts/late';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { LinkTable } from '../parts/link-table';
 import { Empty, Gaps, Loading, Panel, ProblemNote } from '../parts/panel';
@@ -17,8 +18,8 @@ import { ServiceTable } from '../parts/service-table';
 import { PageHead } from '../parts/shell';
 import './pages.css';
 
-const DrainDialog = lazy(() => import('./drain'));
-const JoinDialog = lazy(() => import('./join'));
+const DrainDialog = lazy(late(() => import('./drain')));
+const JoinDialog = lazy(late(() => import('./join')));
 const route = getRouteApi('/clusters/$name');
 
 export function ClusterPageView() {

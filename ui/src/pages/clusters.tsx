@@ -6,12 +6,13 @@ import type { Clusters } from '../api/views';
 import { age } from '../format';
 import { useView } from '../live/live';
 import { ClusterSummary } from '../parts/cluster-card';
+import { late } from '../parts/late';
 import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
 import { RangeChoice } from '../parts/range';
 import { PageHead } from '../parts/shell';
 import './pages.css';
 
-const JoinDialog = lazy(() => import('./join'));
+const JoinDialog = lazy(late(() => import('./join')));
 const route = getRouteApi('/clusters');
 
 export function ClustersPage() {

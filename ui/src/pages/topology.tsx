@@ -8,6 +8,7 @@ import { useKeys } from '../keys';
 import { useView } from '../live/live';
 import { Filters, NONE } from '../parts/filters';
 import { RateFigures, RateText } from '../parts/figures';
+import { late } from '../parts/late';
 import { LevelMark, ProportionsBar } from '../parts/level';
 import { ClusterLink, ServiceLink } from '../parts/links';
 import { Empty, Gaps, Loading, ProblemNote } from '../parts/panel';
@@ -17,7 +18,7 @@ import { Tables } from '../topology/tables';
 import '../topology/topology.css';
 import './pages.css';
 
-const Graph = lazy(() => import('../topology/graph'));
+const Graph = lazy(late(() => import('../topology/graph')));
 const route = getRouteApi('/topology');
 const FLOWS_SHOWN = 8;
 const BAD_SHOWN = 10;

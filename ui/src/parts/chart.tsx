@@ -3,9 +3,10 @@
 import { Suspense, lazy } from 'react';
 import type { Series } from '../api/views';
 import { milliseconds, perSecond } from '../format';
+import { late } from './late';
 import { usePainted } from './painted';
 
-const Plot = lazy(() => import('./plot'));
+const Plot = lazy(late(() => import('./plot')));
 export const CHART_HEIGHT = 150;
 
 export interface Line {

@@ -28,10 +28,12 @@ import {
   TopologyIcon,
 } from './icons';
 import { AsOf } from './figures';
+import { fetchParts, late } from './late';
 import { LevelMark } from './level';
+import { usePainted } from './painted';
 import './shell.css';
 
-const Jump = lazy(() => import('./jump'));
+const Jump = lazy(late(() => import('./jump')));
 
 const PAGES = [
   { to: '/', name: 'Overview', key: 'o', Icon: OverviewIcon },
@@ -98,6 +100,10 @@ export function Shell() {
   useEffect(() => {
     window.scrollTo(0, 0);
   }, [path]);
+  const isSeen = usePainted() && overview !== undefined;
+  useEffect(() => {
+    if (isSeen) void fetchParts();
+  }, [isSeen]);
 
   return (
     <Title value={setTitle}>
