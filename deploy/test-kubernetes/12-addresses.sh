@@ -4,7 +4,7 @@
 
 state_of=$(dirname "$WEST")
 if [ -e "$state_of/pid/lb" ]; then
-  service() { k "$WEST" --namespace rialto "$@"; }
+  of_release() { k "$WEST" --namespace rialto "$@"; }
   named() { # ADDRESS: what the name says; kube-proxy takes it for the gateway's
     k "$WEST" apply -f - >/dev/null <<X
 apiVersion: v1
@@ -19,10 +19,10 @@ addressType: IPv4
 ports: [{port: 9443, protocol: UDP}]
 endpoints: [{addresses: [$1]}]
 X
-    service patch service rialto-gateway-0 --type merge --patch "{\"spec\": {\"externalIPs\": [\"$1\"]}}" >/dev/null 2>&1
+    of_release patch service rialto-gateway-0 --type merge --patch "{\"spec\": {\"externalIPs\": [\"$1\"]}}" >/dev/null 2>&1
   }
   assigned() { # INGRESS: what a platform would say
-    service patch service rialto-gateway-0 --subresource status --type merge \
+    of_release patch service rialto-gateway-0 --subresource status --type merge \
       --patch "{\"status\": {\"loadBalancer\": {\"ingress\": $1}}}" >/dev/null
   }
   at() { r get cluster west --output json; }
@@ -37,7 +37,7 @@ X
   until_has "172.30.$number.201:9443" at
   until_has "0 failed, 0 warnings" r check
   kill -CONT "$(cat "$state_of/pid/lb")"
-  service patch service rialto-gateway-0 --type merge --patch '{"spec": {"externalIPs": null}}' >/dev/null
+  of_release patch service rialto-gateway-0 --type merge --patch '{"spec": {"externalIPs": null}}' >/dev/null
   assigned null
   k "$WEST" --namespace shop delete service/balancer endpointslice/balancer --ignore-not-found >/dev/null
   away() { at | grep -qF "172.30.$number.201:9443" || echo "another one"; }

@@ -2,13 +2,11 @@
 //! passed to the same endpoint each time. Across clusters, with the processes that do it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::demo::{Ended, demo, demo_output, need_namespaces, wait_until};
+use crate::demo::{demo_output, wait_until};
 use crate::federation::ByHand;
 
 const NAME: &str = "cart.shop.svc.clusterset.local";
@@ -21,14 +19,7 @@ const CALLS: &str = "60";
 #[test]
 fn a_caller_is_passed_to_the_same_endpoint_each_time_as_long_as_that_serves() -> anyhow::Result<()>
 {
-    need_namespaces()?;
-    let parent = tempfile::tempdir()?;
-    fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755))?;
-    let by_hand = ByHand { parent: parent.path(), folder: parent.path().join("demo") };
-    let networks = ["networks", "--rest", "127.0.0.1:0"];
-    let _networks = Ended(demo(&by_hand.folder, &networks).spawn()?);
-    wait_until("the networks", || Ok(demo_output(&by_hand.folder, &["link"])?.status.success()))?;
-    by_hand.need_programs()?;
+    let by_hand = ByHand::begin()?;
     let _bridge = by_hand.start_bridge(&json!({}))?;
     let east = by_hand.start_node("east", 1)?;
     let west = by_hand.start_node("west", 2)?;
@@ -78,7 +69,7 @@ fn registry(affinity: &str) -> Value {
 }
 
 fn until_told(
-    by_hand: &ByHand<'_>,
+    by_hand: &ByHand,
     what: &str,
     is_wanted: impl Fn(&BTreeSet<u16>) -> bool,
 ) -> anyhow::Result<BTreeSet<u16>> {
@@ -92,7 +83,7 @@ fn until_told(
 }
 
 /// Which endpoints answer the calls of east's workload, if all are answered.
-fn calls(by_hand: &ByHand<'_>) -> anyhow::Result<BTreeSet<u16>> {
+fn calls(by_hand: &ByHand) -> anyhow::Result<BTreeSet<u16>> {
     let port = PORT.to_string();
     let exec = ["exec", "east", "--", "python3", "-c", CLIENT, NAME, &port, CALLS];
     let output = demo_output(&by_hand.folder, &exec)?;

@@ -4,10 +4,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::demo::{Ended, PROGRAM, demo, demo_output, need_namespaces, wait_until};
 
@@ -20,14 +21,7 @@ const PAGE: &str = "a page that python serves";
 
 #[test]
 fn two_nodes_joined_by_hand_serve_each_other() -> anyhow::Result<()> {
-    need_namespaces()?;
-    let parent = tempfile::tempdir()?;
-    fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755))?;
-    let by_hand = ByHand { parent: parent.path(), folder: parent.path().join("demo") };
-    let networks = ["networks", "--rest", "127.0.0.1:0"];
-    let _networks = Ended(demo(&by_hand.folder, &networks).spawn()?);
-    wait_until("the networks", || Ok(demo_output(&by_hand.folder, &["link"])?.status.success()))?;
-    by_hand.need_programs()?;
+    let by_hand = ByHand::begin()?;
 
     let bridge = by_hand.start_bridge(&json!({}))?;
     let _east = by_hand.start_node("east", 1)?;
@@ -47,14 +41,29 @@ fn two_nodes_joined_by_hand_serve_each_other() -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) struct ByHand<'a> {
-    pub(crate) parent: &'a Path,
+/// The networks of a demo, without its parts. They end before their folder is removed.
+pub(crate) struct ByHand {
+    _networks: Ended,
     /// Of the networks; the demo removes it.
     pub(crate) folder: PathBuf,
+    parent: TempDir,
 }
 
-impl ByHand<'_> {
-    pub(crate) fn need_programs(&self) -> anyhow::Result<()> {
+impl ByHand {
+    pub(crate) fn begin() -> anyhow::Result<Self> {
+        need_namespaces()?;
+        let parent = tempfile::tempdir()?;
+        // Parts run as nobody in particular.
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755))?;
+        let folder = parent.path().join("demo");
+        let networks = Ended(demo(&folder, &["networks", "--rest", "127.0.0.1:0"]).spawn()?);
+        wait_until("the networks", || Ok(demo_output(&folder, &["link"])?.status.success()))?;
+        let by_hand = Self { _networks: networks, folder, parent };
+        by_hand.need_programs()?;
+        Ok(by_hand)
+    }
+
+    fn need_programs(&self) -> anyhow::Result<()> {
         for program in ["curl", "python3"] {
             let found = demo_output(&self.folder, &["exec", "east", "--", program, "--version"])?;
             ensure!(found.status.success(), "install `{program}`: apt-get install {program}");
@@ -63,7 +72,7 @@ impl ByHand<'_> {
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.parent.join(name).display().to_string()
+        self.parent.path().join(name).display().to_string()
     }
 
     pub(crate) fn write(&self, name: &str, settings: &Value) -> anyhow::Result<String> {

@@ -2,9 +2,7 @@
 //! and names go on when the first ones have expired.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{ChildStdin, ChildStdout, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -12,7 +10,7 @@ use rialto_types::id::Timestamp;
 use rialto_wire::identity::now;
 use serde_json::{Value, json};
 
-use crate::demo::{Ended, demo, demo_output, need_namespaces, wait_until};
+use crate::demo::{Ended, demo, demo_output, wait_until};
 use crate::federation::{ByHand, ECHO_PORT};
 
 /// Half of it is left to a machine that is busy.
@@ -20,14 +18,7 @@ const LIFETIME: &str = "30s";
 
 #[test]
 fn certificates_are_renewed_under_an_open_flow() -> anyhow::Result<()> {
-    need_namespaces()?;
-    let parent = tempfile::tempdir()?;
-    fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755))?;
-    let by_hand = ByHand { parent: parent.path(), folder: parent.path().join("demo") };
-    let networks = ["networks", "--rest", "127.0.0.1:0"];
-    let _networks = Ended(demo(&by_hand.folder, &networks).spawn()?);
-    wait_until("the networks", || Ok(demo_output(&by_hand.folder, &["link"])?.status.success()))?;
-    by_hand.need_programs()?;
+    let by_hand = ByHand::begin()?;
 
     let _bridge = by_hand.start_bridge(&json!({ "certificateLifetime": LIFETIME }))?;
     let _east = by_hand.start_node("east", 1)?;
@@ -78,10 +69,7 @@ const GATEWAY: u16 = 9903;
 const DNS: u16 = 9904;
 
 /// Until when the certificate of each part of a node is good.
-fn certificates(
-    by_hand: &ByHand<'_>,
-    cluster: &str,
-) -> anyhow::Result<BTreeMap<String, Timestamp>> {
+fn certificates(by_hand: &ByHand, cluster: &str) -> anyhow::Result<BTreeMap<String, Timestamp>> {
     let mut certificates = BTreeMap::new();
     for port in [AGENT, GATEWAY, DNS] {
         let debug: Value = serde_json::from_str(&page(by_hand, cluster, port, "debug/snapshot")?)?;
@@ -92,7 +80,7 @@ fn certificates(
 }
 
 /// An admin page of a node.
-fn page(by_hand: &ByHand<'_>, cluster: &str, port: u16, path: &str) -> anyhow::Result<String> {
+fn page(by_hand: &ByHand, cluster: &str, port: u16, path: &str) -> anyhow::Result<String> {
     let url = format!("http://127.0.0.1:{port}/{path}");
     let curl = ["exec", cluster, "--as", "node", "--", "curl", "-sS", "-m", "5", &url];
     let output = demo_output(&by_hand.folder, &curl)?;
@@ -108,7 +96,7 @@ struct Flow {
 }
 
 impl Flow {
-    fn open(by_hand: &ByHand<'_>, caller: &str, home: &str) -> anyhow::Result<Self> {
+    fn open(by_hand: &ByHand, caller: &str, home: &str) -> anyhow::Result<Self> {
         let name = format!("echo-{home}.pages.svc.clusterset.local");
         let port = ECHO_PORT.to_string();
         let exec = ["exec", caller, "--", "python3", "-c", CLIENT, &name, &port];
