@@ -12,7 +12,7 @@ use rialto_types::traffic::{Gap, LinkRates, Rates, Series};
 use super::Catalog;
 use crate::traffic::{self, Window};
 
-/// Rates of one time, by what views ask for. Empty is unknown, never zero.
+/// Rates of one time, by what views ask for. What is absent was not seen; `None` is unknown.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
     pub(super) over: Duration,
@@ -99,13 +99,26 @@ impl Figures {
     }
 
     /// The rates of a service as its clients see it or as its routes feed it, whichever is more.
-    pub(super) fn of_service(&self, service: &ServiceName) -> Option<&Rates> {
-        let dialled = self.dialled.get(service).and_then(Option::as_ref);
-        let routed = self.routed.get(service).and_then(Option::as_ref);
-        match (dialled, routed) {
+    pub(super) fn of_service(&self, service: &ServiceName) -> Option<Rates> {
+        let (dialled, routed) = (self.dialled.get(service), self.routed.get(service));
+        if dialled.is_none() && routed.is_none() {
+            return self.of_nobody();
+        }
+        let known = |rates: Option<&Option<Rates>>| rates.cloned().flatten();
+        match (known(dialled), known(routed)) {
             (Some(dialled), Some(routed)) if routed.requests > dialled.requests => Some(routed),
             (dialled, routed) => dialled.or(routed),
         }
+    }
+
+    /// The rates of what a cluster serves.
+    pub(super) fn of_cluster(&self, cluster: &ClusterName) -> Option<Rates> {
+        self.served.get(cluster).cloned().unwrap_or_else(|| self.of_nobody())
+    }
+
+    /// What nobody counted: zero where everybody reports, and unknown elsewhere.
+    pub(super) fn of_nobody(&self) -> Option<Rates> {
+        (self.total.is_some() && self.gaps.is_empty()).then(Rates::default)
     }
 
     pub(super) fn remote_share(&self, service: &ServiceName) -> Option<f64> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rialto_types::error::Problem;
 use rialto_types::id::{ClusterName, Revision, ServiceName, Timestamp};
 use rialto_types::report::HealthSummary;
-use rialto_types::traffic::{Gap, Rates, check_over};
+use rialto_types::traffic::{Gap, check_over};
 use rialto_types::view::clusters::{ClusterCard, Clusters, Query};
 use rialto_types::view::services::{ServiceInClusterCell, ServiceRow};
 use rialto_types::view::{Level, Proportions};
@@ -42,7 +42,7 @@ impl Picture {
             heard.agents.iter().map(|agent| (&agent.cluster, Told::new(agent))).collect();
         let services = catalog.services.iter();
         let row = |(name, service): (&ServiceName, &catalog::Service)| {
-            (name.clone(), row(name, service, &catalog, &told, figures.of_service(name), &figures))
+            (name.clone(), row(name, service, &catalog, &told, &figures))
         };
         let rows: BTreeMap<ServiceName, ServiceRow> = services.map(row).collect();
         let mut proportions: BTreeMap<&ClusterName, Proportions> = BTreeMap::new();
@@ -57,7 +57,7 @@ impl Picture {
                 agent: told.get(name).map(|told| &told.agent.contact),
                 subscribers: of_cluster.collect(),
                 services: proportions.get(name).copied().unwrap_or_default(),
-                rates: figures.served.get(name).cloned().flatten(),
+                rates: figures.of_cluster(name),
                 revision: catalog.revision,
             };
             (name.clone(), card::card(parts))
@@ -76,11 +76,11 @@ impl Picture {
         let mut picture = self.clone();
         let figures = Figures::over(window, &self.catalog, over);
         for (name, row) in &mut picture.rows {
-            row.rates = figures.of_service(name).cloned();
+            row.rates = figures.of_service(name);
             row.remote_share = figures.remote_share(name);
         }
         for (name, card) in &mut picture.cards {
-            card.rates = figures.served.get(name).cloned().flatten();
+            card.rates = figures.of_cluster(name);
         }
         picture.figures = figures;
         Ok(Cow::Owned(picture))
@@ -157,9 +157,9 @@ fn row(
     service: &catalog::Service,
     catalog: &Catalog,
     told: &BTreeMap<&ClusterName, Told<'_>>,
-    rates: Option<&Rates>,
     figures: &Figures,
 ) -> ServiceRow {
+    let rates = figures.of_service(name);
     let cell = |(cluster, holding)| {
         let told = told.get(cluster);
         Cell {
@@ -171,7 +171,7 @@ fn row(
         }
     };
     let cells: Vec<Cell<'_>> = service.clusters.iter().map(cell).collect();
-    let (level, text) = level::service(&cells, &service.conflicts, rates);
+    let (level, text) = level::service(&cells, &service.conflicts, rates.as_ref());
     let shown = cells.iter().map(|cell| ServiceInClusterCell {
         name: cell.cluster.clone(),
         level: cell.level(),
@@ -188,7 +188,7 @@ fn row(
         text,
         clusters: shown.collect(),
         ports: text::ports(&service.ports),
-        rates: rates.cloned(),
+        rates,
         remote_share: figures.remote_share(name),
     }
 }

@@ -147,7 +147,7 @@ impl Picture {
             weight: backend.weight,
             share: share(backend.weight, total),
             level: self.rows.get(&backend.service).map_or(Level::Unknown, |row| row.level),
-            rates: self.figures.of_service(&backend.service).cloned(),
+            rates: self.figures.of_service(&backend.service),
         };
         backends.iter().map(view).collect()
     }

@@ -93,7 +93,7 @@ impl Picture {
             let of_cluster = nodes.remove(&card.name).unwrap_or_default().into_values();
             let finished = of_cluster.map(|node| TopologyNode {
                 level: prevailing(&node.services),
-                rates: rates.get(&node.id).cloned(),
+                rates: rates.get(&node.id).cloned().unwrap_or_else(|| self.figures.of_nobody()),
                 ..node
             });
             TopologyCluster {
@@ -108,12 +108,15 @@ impl Picture {
     }
 
     /// What is served at each node. Quantiles of several flows cannot be summed and stay away.
-    fn rates_by_node(&self, zoom: Zoom) -> BTreeMap<String, Rates> {
-        let mut rates: BTreeMap<String, Rates> = BTreeMap::new();
+    fn rates_by_node(&self, zoom: Zoom) -> BTreeMap<String, Option<Rates>> {
+        let mut rates: BTreeMap<String, Option<Rates>> = BTreeMap::new();
         for flow in &self.figures.flows {
-            let (Some(to), Some(of_flow)) = (&flow.to, &flow.rates) else { continue };
+            let Some(to) = &flow.to else { continue };
             let Some(row) = self.rows.get(&flow.service) else { continue };
-            add_rates(rates.entry(node_id(to, row, zoom)).or_default(), of_flow);
+            let of_node = rates.entry(node_id(to, row, zoom)).or_default();
+            if let Some(of_flow) = &flow.rates {
+                add_rates(of_node.get_or_insert_default(), of_flow);
+            }
         }
         rates
     }

@@ -31,18 +31,18 @@ fn entry(service: &str, backend: &str, to: &str, requests: u64, errors: u64) -> 
 }
 
 fn figures() -> Figures {
-    let (window, catalog) = window();
+    let (window, catalog) = window(&["east", "west"]);
     Figures::of(window, &catalog)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a starting point; only differences count")]
-fn window() -> (Arc<Window>, Catalog) {
+fn window(gateways_of: &[&str]) -> (Arc<Window>, Catalog) {
     let mut session = Session::default();
     for line in [
         "bootstrap 1 demo",
         "put Cluster east {}",
         "put Cluster west {}",
-        "report east 1.1 service books/productpage http:80 exported",
+        "report east 1.1 service books/productpage http:80 exported service books/idle http:80",
         "report west 1.1 service books/reviews http:80 exported service books/v1 http:80 exported",
     ] {
         session.run(line);
@@ -64,7 +64,7 @@ fn window() -> (Arc<Window>, Catalog) {
         let now = start + Duration::from_secs(number * 2);
         rings.push(gateway("east"), report, now).expect("in order");
     }
-    let expected = BTreeSet::from([gateway("east"), gateway("west")]);
+    let expected: BTreeSet<Gateway> = gateways_of.iter().map(|cluster| gateway(cluster)).collect();
     let sources = Sources { rings: &[&rings], expected, silent: Vec::new() };
     let window = Window::merge(&sources, start + Duration::from_secs(10));
     (Arc::new(window), Catalog::new(&session.state))
@@ -72,7 +72,7 @@ fn window() -> (Arc<Window>, Catalog) {
 
 #[test]
 fn another_time_has_other_rates_and_the_same_levels() {
-    let (window, catalog) = window();
+    let (window, catalog) = window(&["east", "west"]);
     let figures = Figures::of(window, &catalog);
     let picture = Picture::new(Arc::new(catalog), Heard::default(), figures, Timestamp::default());
     let asked = |over: Option<u64>| services::Query {
@@ -101,6 +101,30 @@ fn another_time_has_other_rates_and_the_same_levels() {
     assert_eq!((topology.over_ms, carried.collect::<Vec<_>>()), (4_000, vec![12, 8]));
     let problem = picture.services(&asked(Some(301))).expect_err("figures do not go back as far");
     assert_eq!(problem.field.as_deref(), Some("over"));
+}
+
+#[test]
+fn what_nobody_called_is_zero_where_every_gateway_reports_and_unknown_elsewhere() {
+    let requests = |figures: Figures| {
+        let idle = figures.of_service(&parse("books/idle")).map(|rates| rates.requests);
+        (idle, figures.of_cluster(&parse("elsewhere")).map(|rates| rates.requests))
+    };
+    let (all, catalog) = window(&["east"]);
+    let figures = Figures::of(all, &catalog);
+    assert_eq!(requests(figures.clone()), (Some(0), Some(0)));
+    let catalog = Arc::new(catalog);
+    let picture = Picture::new(catalog, Heard::default(), figures, Timestamp::default());
+    let topology = picture.topology(&topology::Query::default()).expect("a map");
+    let idle = topology
+        .clusters
+        .iter()
+        .flat_map(|area| &area.nodes)
+        .find(|node| node.label.contains("idle"));
+    let rates = idle.and_then(|node| node.rates.as_ref());
+    assert_eq!(rates.map(|rates| rates.requests), Some(0), "{topology:?}");
+    let (one_silent, catalog) = window(&["east", "west"]);
+    assert_eq!(requests(Figures::of(one_silent, &catalog)), (None, None));
+    assert_eq!(requests(Figures::default()), (None, None), "nobody was asked");
 }
 
 #[test]
