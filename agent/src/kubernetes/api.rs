@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BufferUnordered, StreamExt};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -238,7 +239,7 @@ fn tls_config(path: &PathBuf) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// One connection.
+/// One connection, which carries several requests at once.
 #[derive(Debug)]
 pub struct Session {
     sender: SendRequest<Full<Bytes>>,
@@ -254,12 +255,12 @@ impl Drop for Session {
 }
 
 impl Session {
-    pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, Error> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.answer(Method::GET, path, None).await
     }
 
     pub async fn send<T: DeserializeOwned>(
-        &mut self,
+        &self,
         method: Method,
         path: &str,
         kind: Body,
@@ -270,14 +271,14 @@ impl Session {
     }
 
     /// Opens a stream of changes.
-    pub async fn watch(&mut self, path: &str) -> Result<Changes, Error> {
+    pub async fn watch(&self, path: &str) -> Result<Changes, Error> {
         let response = self.request(Method::GET, path, None).await?;
         let path = path.split('?').next().unwrap_or_default().to_owned();
         Ok(Changes { body: response.into_body(), buffer: BytesMut::new(), path })
     }
 
     async fn answer<T: DeserializeOwned>(
-        &mut self,
+        &self,
         method: Method,
         path: &str,
         content: Option<(Body, Vec<u8>)>,
@@ -295,7 +296,7 @@ impl Session {
 
     /// The head of a good answer; another one is an error with what the server says.
     async fn request(
-        &mut self,
+        &self,
         method: Method,
         path: &str,
         content: Option<(Body, Vec<u8>)>,
@@ -322,9 +323,10 @@ impl Session {
             None => Vec::new(),
         };
         let request = request.body(Full::new(bytes.into())).expect("a path of ours is a URI");
+        let mut sender = self.sender.clone();
         let sent = async {
-            self.sender.ready().await?;
-            self.sender.send_request(request).await
+            sender.ready().await?;
+            sender.send_request(request).await
         };
         let within = limits::KUBERNETES_REQUEST_TIMEOUT;
         let late = |_| Error::Late { path: path.to_owned(), within };
@@ -334,6 +336,15 @@ impl Session {
         }
         Err(refusal(response, path).await)
     }
+}
+
+/// Takes several of these steps at once, in any order, so that what an answer takes is not waited
+/// for once for each object.
+pub fn at_once<I>(steps: I) -> BufferUnordered<stream::Iter<I::IntoIter>>
+where
+    I: IntoIterator<Item: Future>,
+{
+    stream::iter(steps).buffer_unordered(limits::KUBERNETES_STEPS_AT_ONCE)
 }
 
 async fn read(response: Response<Incoming>, path: &str) -> Result<Bytes, Error> {

@@ -82,7 +82,7 @@ impl Examiner {
         if news.is_empty() {
             return Ok(());
         }
-        let mut session = self.api.connect().await?;
+        let session = self.api.connect().await?;
         let path = format!("/api/v1/namespaces/{}/events", self.namespace);
         for finding in news {
             let event = event::manifest(finding, &self.namespace, &self.lease, identity::now());
@@ -93,9 +93,9 @@ impl Examiner {
 
     async fn look(&mut self) -> Facts {
         let asked = async {
-            let mut session = self.api.connect().await?;
-            let rules = rules(&mut session, &self.namespace).await?;
-            Ok((rules, exports(&mut session).await?))
+            let session = self.api.connect().await?;
+            let rules = rules(&session, &self.namespace).await?;
+            Ok((rules, exports(&session).await?))
         };
         let asked = asked.await.map_err(|error: Error| Chain(&error).to_string());
         let controls = self.mode == Mode::Control;
@@ -151,7 +151,7 @@ async fn unreached(pods: &BTreeMap<ClusterName, SocketAddr>) -> Vec<(ClusterName
 }
 
 /// What our service account may do, as the API server says it.
-async fn rules(session: &mut Session, namespace: &str) -> Result<Vec<Rule>, Error> {
+async fn rules(session: &Session, namespace: &str) -> Result<Vec<Rule>, Error> {
     #[derive(Deserialize)]
     struct Review {
         status: Status,
@@ -172,7 +172,7 @@ async fn rules(session: &mut Session, namespace: &str) -> Result<Vec<Rule>, Erro
 }
 
 /// The versions in which the cluster has the kinds of the MCS API; none where it lacks them.
-async fn exports(session: &mut Session) -> Result<Vec<String>, Error> {
+async fn exports(session: &Session) -> Result<Vec<String>, Error> {
     #[derive(Deserialize)]
     struct Group {
         versions: Vec<Version>,

@@ -59,7 +59,7 @@ impl Keeper {
         let Some(contents) = contents else { return Ok(()) };
         let encode = |(name, bytes): (String, Vec<u8>)| (name, STANDARD.encode(bytes));
         let data: BTreeMap<String, String> = contents.into_iter().map(encode).collect();
-        let mut session = self.api.connect().await?;
+        let session = self.api.connect().await?;
         let patch = json!({"data": data});
         let _: Secret = session.send(Method::PATCH, &self.path, Body::MergePatch, &patch).await?;
         Ok(())

@@ -9,10 +9,11 @@
 //!
 //! Our own Services are known by their label; others are never touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::StreamExt;
 use http::Method;
 use rialto_types::api::{ExplainRequest, Explanation};
 use rialto_types::error::{Chain, Code, Problem};
@@ -27,7 +28,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::api::{Api, Body, Error, Session};
+use super::api::{Api, Body, Error, Session, at_once};
 use super::mcs::MANAGER;
 
 /// The label of the Services that are ours to make and to delete.
@@ -82,12 +83,14 @@ fn object_name(service: &ServiceName) -> String {
     format!("import-{readable}-{}", &hash[..8])
 }
 
-/// `known` are the addresses that services had: a Service that was deleted gets them back.
+/// `known` are the addresses that services had: a Service that was deleted gets them back. The
+/// steps of a group may be taken at once: first what frees addresses, then what needs a certain
+/// one, then what takes any.
 fn plan(
     wanted: &BTreeMap<String, Derived>,
     held: &BTreeMap<String, Option<Derived>>,
     known: &VirtualIps,
-) -> Vec<Step> {
+) -> [Vec<Step>; 3] {
     let unwanted = held.keys().filter(|name| !wanted.contains_key(*name));
     let deletes = unwanted.map(|name| Step::Delete { name: name.clone() });
     let applies = wanted.iter().filter_map(|(name, derived)| {
@@ -101,7 +104,12 @@ fn plan(
         };
         Some(Step::Apply { name: name.clone(), derived: derived.clone(), addresses })
     });
-    deletes.chain(applies).collect()
+    let takes_any = |step: &Step| {
+        matches!(step, Step::Apply { name, addresses, .. }
+            if addresses.is_empty() && !held.contains_key(name))
+    };
+    let (any, own) = applies.partition(takes_any);
+    [deletes.collect(), own, any]
 }
 
 fn manifest(
@@ -246,7 +254,8 @@ impl Writer {
                 continue;
             };
             let wanted = wanted(&snapshot, &self.selector);
-            known.retain(|service, _| wanted.values().any(|derived| derived.service == *service));
+            let services: BTreeSet<&ServiceName> = wanted.values().map(|it| &it.service).collect();
+            known.retain(|service, _| services.contains(service));
             let wait = match self.write(&wanted, &known).await {
                 Ok(()) => {
                     backoff.reset();
@@ -272,19 +281,23 @@ impl Writer {
         wanted: &BTreeMap<String, Derived>,
         known: &VirtualIps,
     ) -> Result<(), Error> {
-        let mut session = self.api.connect().await?;
-        let owner = self.owner(&mut session).await?;
+        let session = self.api.connect().await?;
+        let owner = self.owner(&session).await?;
         let base = format!("/api/v1/namespaces/{}/services", self.namespace);
         let list: HeldList = session.get(&format!("{base}?labelSelector={IMPORT}")).await?;
         let held = list.items.iter().map(|it| (it.metadata.name.clone(), it.derived()));
         // One that cannot be written keeps no other from it.
         let mut failed = None;
-        for step in plan(wanted, &held.collect(), known) {
-            match self.take(&mut session, &base, step, &owner).await {
-                Err(error) if error.is_about_object() => {
-                    failed.get_or_insert(error);
+        for steps in plan(wanted, &held.collect(), known) {
+            let steps = steps.into_iter().map(|step| self.take(&session, &base, step, &owner));
+            let mut steps = at_once(steps);
+            while let Some(done) = steps.next().await {
+                match done {
+                    Err(error) if error.is_about_object() => {
+                        failed.get_or_insert(error);
+                    }
+                    done => done?,
                 }
-                done => done?,
             }
         }
         failed.map_or(Ok(()), Err)
@@ -292,7 +305,7 @@ impl Writer {
 
     async fn take(
         &self,
-        session: &mut Session,
+        session: &Session,
         base: &str,
         step: Step,
         owner: &Owner,
@@ -319,7 +332,7 @@ impl Writer {
     /// With the address that it had; if that is taken meanwhile, with another.
     async fn apply(
         &self,
-        session: &mut Session,
+        session: &Session,
         name: &str,
         derived: &Derived,
         addresses: &[IpAddr],
@@ -342,7 +355,7 @@ impl Writer {
         }
     }
 
-    async fn owner(&self, session: &mut Session) -> Result<Owner, Error> {
+    async fn owner(&self, session: &Session) -> Result<Owner, Error> {
         #[derive(Deserialize)]
         struct Lease {
             metadata: LeaseMetadata,

@@ -125,15 +125,15 @@ impl Election {
     }
 
     async fn attempt(&mut self) -> Result<bool, Error> {
-        let mut session = self.api.connect().await?;
+        let session = self.api.connect().await?;
         let lease: Lease = session.get(&self.path).await?;
         match self.watch.handle_read(&lease, Instant::now()) {
             Step::Wait => Ok(false),
-            Step::Take => self.take(&mut session, lease).await,
+            Step::Take => self.take(&session, lease).await,
         }
     }
 
-    async fn take(&self, session: &mut Session, mut lease: Lease) -> Result<bool, Error> {
+    async fn take(&self, session: &Session, mut lease: Lease) -> Result<bool, Error> {
         lease.spec.holder_identity = Some(self.watch.holder.clone());
         lease.spec.lease_duration_seconds = Some(limits::KUBERNETES_LEASE.as_secs());
         lease.spec.renew_time = Some(micro_time(now()));

@@ -72,7 +72,7 @@ impl Reviewer {
             "kind": "TokenReview",
             "spec": {"token": token, "audiences": [AUDIENCE]},
         });
-        let mut session = self.api.connect().await.map_err(late)?;
+        let session = self.api.connect().await.map_err(late)?;
         let reviewed = session.send(Method::POST, PATH, Body::Object, &request).await;
         let TokenReview { status } = reviewed.map_err(late)?;
         let judged = self.accounts.judge(&self.namespace, &status, role, id);

@@ -334,8 +334,14 @@ pub const KUBERNETES_WATCH_MAX: Duration = Duration::from_secs(300);
 pub const KUBERNETES_WATCH_MIN: Duration = Duration::from_secs(1);
 /// The longest wait between two attempts, also when the API server asks for more.
 pub const KUBERNETES_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Objects that are written at once: few beside the 200 changes that an API server has under way by
+/// default.
+pub const KUBERNETES_STEPS_AT_ONCE: usize = 8;
 /// How often it is looked whether a kind that the cluster did not have is there.
 pub const KUBERNETES_ABSENT_LOOK: Duration = Duration::from_secs(30);
+/// A control plane that was wrong of the agent's own node may be wrong of others for so long: a
+/// kubelet is heard every 10 s, and slices follow pods.
+pub const KUBERNETES_DOUBT: Duration = Duration::from_secs(60);
 /// What we wrote into the cluster is looked at this often, besides at each change.
 pub const KUBERNETES_REWRITE: Duration = Duration::from_secs(30);
 /// Seconds that a client stays with an endpoint where a Service does not say (Kubernetes: 3 hours).

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::StreamExt;
 use http::Method;
 use rialto_types::error::Chain;
 use rialto_types::id::ServiceName;
@@ -12,13 +13,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::condition::{has_all, settle};
-use super::desired::{self, Desired, Import, Owner};
+use super::condition::{Claim, has_all, settle};
+use super::desired::{self, Desired, Owner};
 use super::held::{HeldImport, HeldMetadata, HeldSlice};
 use super::slice::{self, SLICE_MANAGED_BY};
 use super::{Exports, MANAGER};
-use crate::kubernetes::api::{Api, Body, Error, Session};
-use crate::kubernetes::object::ListMetadata;
+use crate::kubernetes::api::{Api, Body, Error, Session, at_once};
+use crate::kubernetes::object::{Condition, ListMetadata};
 
 /// Both versions have one shape.
 const VERSIONS: [&str; 2] = ["multicluster.x-k8s.io/v1beta1", "multicluster.x-k8s.io/v1alpha1"];
@@ -70,8 +71,8 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, Error> {
-        let mut session = self.api.connect().await?;
-        let Some((version, held)) = list_imports(&mut session).await? else {
+        let session = self.api.connect().await?;
+        let Some((version, held)) = list_imports(&session).await? else {
             return Ok(Outcome::NoKind);
         };
         if let Some(foreign) = held.iter().find(|import| !import.metadata.is_ours()) {
@@ -79,10 +80,10 @@ impl<'a> Pass<'a> {
             let HeldMetadata { namespace, name, uid, .. } = foreign.metadata.clone();
             return Ok(Outcome::Foreign(Foreign { manager, namespace, name, version, uid }));
         }
-        let owner = self.owner(&mut session).await?;
-        let written = self.imports(&mut session, version, held, owner.as_ref()).await?;
-        self.slices(&mut session, version, &written).await?;
-        self.statuses_of_exports(&mut session, version).await?;
+        let owner = self.owner(&session).await?;
+        let written = self.imports(&session, version, held, owner.as_ref()).await?;
+        self.slices(&session, version, &written).await?;
+        self.statuses_of_exports(&session, version).await?;
         match self.failed {
             None => Ok(Outcome::Written),
             Some(error) => Err(error),
@@ -106,7 +107,7 @@ impl<'a> Pass<'a> {
     /// Gives the imports as they are now.
     async fn imports(
         &mut self,
-        session: &mut Session,
+        session: &Session,
         version: &str,
         held: Vec<HeldImport>,
         owner: Option<&Owner>,
@@ -114,41 +115,39 @@ impl<'a> Pass<'a> {
         let mut known: BTreeMap<(String, String), HeldImport> =
             held.into_iter().map(|import| (import.metadata.key(), import)).collect();
         let desired = self.desired;
-        let mut written = BTreeMap::new();
+        let mut steps = Vec::new();
         for (name, import) in &desired.imports {
             let key = (name.namespace.to_string(), name.name.to_string());
             let manifest = desired::manifest(version, name, import, owner);
             let path = import_path(version, &key);
-            let held = match known.remove(&key) {
-                Some(held) if held.is_as(&manifest) => held,
-                before => {
-                    let applied = apply(session, &path, before.is_some(), &manifest).await;
-                    match self.progress(&path, applied)? {
-                        Progress::Done(applied) => {
-                            tracing::info!(service = %name, "ServiceImport written");
-                            applied
-                        }
-                        Progress::Skipped => continue,
-                    }
-                }
+            let change = match known.remove(&key) {
+                Some(held) if held.is_as(&manifest) => Change::None(held.into()),
+                before => Change::Apply { manifest, is_ours: before.is_some() },
             };
-            let told = status_of_import(session, version, &path, import, &held).await;
-            self.progress(&path, told)?;
-            written.insert(name.clone(), held);
+            let (clusters, ready) = (import.clusters.clone(), import.ready.clone());
+            let status = ImportStatus { clusters, ready };
+            steps.push(ImportStep { path, name: name.clone(), change, status });
         }
-        for (key, import) in known {
-            let path = import_path(version, &key);
-            let deleted = delete(session, &path, &import.metadata).await;
-            if let Progress::Done(()) = self.progress(&path, deleted)? {
-                tracing::info!(import = format!("{}/{}", key.0, key.1), "ServiceImport removed");
-            }
+        let mut written = BTreeMap::new();
+        let mut steps = at_once(steps.into_iter().map(|step| step.take(session, version)));
+        while let Some((name, path, done)) = steps.next().await {
+            let Progress::Done((held, told)) = self.progress(&path, done)? else { continue };
+            self.progress(&path, told)?;
+            written.insert(name, held);
+        }
+        let steps = known.into_values().map(|import| {
+            let path = import_path(version, &import.metadata.key());
+            delete(session, path, import.metadata)
+        });
+        for path in self.deletions(steps).await? {
+            tracing::info!(path, "ServiceImport removed");
         }
         Ok(written)
     }
 
     async fn slices(
         &mut self,
-        session: &mut Session,
+        session: &Session,
         version: &str,
         imports: &BTreeMap<ServiceName, HeldImport>,
     ) -> Result<(), Error> {
@@ -161,8 +160,8 @@ impl<'a> Pass<'a> {
         let path = |(namespace, name): &(String, String)| {
             format!("/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}")
         };
-        let desired = self.desired;
-        for (key, slice) in &desired.slices {
+        let mut differing = Vec::new();
+        for (key, slice) in &self.desired.slices {
             let held = known.remove(key);
             let Some(import) = imports.get(&slice.service) else { continue };
             let owner = Owner {
@@ -172,57 +171,62 @@ impl<'a> Pass<'a> {
                 uid: import.metadata.uid.clone(),
             };
             let manifest = slice::manifest(&key.1, slice, &owner);
-            if held.as_ref().is_some_and(|held| held.is_as(&manifest)) {
-                continue;
+            if !held.as_ref().is_some_and(|held| held.is_as(&manifest)) {
+                differing.push((path(key), held.is_some(), manifest));
             }
-            let path = path(key);
-            let applied: Result<Value, Error> =
-                apply(session, &path, held.is_some(), &manifest).await;
-            self.progress(&path, applied)?;
         }
-        for (key, slice) in known {
-            let path = path(&key);
-            let deleted = delete(session, &path, &slice.metadata).await;
-            self.progress(&path, deleted)?;
+        let steps = differing.into_iter();
+        let mut steps = at_once(
+            steps.map(|(path, is_ours, manifest)| put_slice(session, path, is_ours, manifest)),
+        );
+        while let Some((path, done)) = steps.next().await {
+            self.progress(&path, done)?;
         }
+        let steps =
+            known.into_iter().map(|(key, slice)| delete(session, path(&key), slice.metadata));
+        self.deletions(steps).await?;
         Ok(())
     }
 
-    async fn statuses_of_exports(
+    /// Gives the paths of what is gone.
+    async fn deletions<F>(
         &mut self,
-        session: &mut Session,
-        version: &str,
-    ) -> Result<(), Error> {
+        steps: impl IntoIterator<Item = F>,
+    ) -> Result<Vec<String>, Error>
+    where
+        F: Future<Output = (String, Result<(), Error>)>,
+    {
+        let mut gone = Vec::new();
+        let mut steps = at_once(steps);
+        while let Some((path, done)) = steps.next().await {
+            if let Progress::Done(()) = self.progress(&path, done)? {
+                gone.push(path);
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn statuses_of_exports(&mut self, session: &Session, version: &str) -> Result<(), Error> {
         let (desired, exports) = (self.desired, self.exports);
+        let mut untold = Vec::new();
         for (service, claims) in &desired.exports {
             let Some(state) = exports.get(service) else { continue };
             let wanted = settle(claims, &state.conditions, state.generation, now());
-            if has_all(&state.conditions, &wanted) {
-                continue;
+            if !has_all(&state.conditions, &wanted) {
+                untold.push((service.clone(), wanted));
             }
-            let (namespace, name) = (&service.namespace, &service.name);
-            let path = format!("/apis/{version}/namespaces/{namespace}/serviceexports/{name}");
-            let status = json!({
-                "apiVersion": version,
-                "kind": "ServiceExport",
-                "metadata": {"name": name, "namespace": namespace},
-                "status": {"conditions": wanted},
-            });
-            // Without force: a condition that another controller keeps is its own.
-            let path = format!("{path}/status?fieldManager={MANAGER}");
-            let told = session.send::<Value>(Method::PATCH, &path, Body::Apply, &status).await;
-            match told {
-                // It was deleted meanwhile.
-                Err(error) if error.is_absent() => {}
-                told => {
-                    self.progress(&path, told)?;
-                }
-            }
+        }
+        let steps = untold.into_iter();
+        let mut steps = at_once(
+            steps.map(|(service, wanted)| status_of_export(session, version, service, wanted)),
+        );
+        while let Some((path, told)) = steps.next().await {
+            self.progress(&path, told)?;
         }
         Ok(())
     }
 
-    async fn owner(&self, session: &mut Session) -> Result<Option<Owner>, Error> {
+    async fn owner(&self, session: &Session) -> Result<Option<Owner>, Error> {
         #[derive(Deserialize)]
         struct Role {
             metadata: HeldMetadata,
@@ -259,14 +263,12 @@ pub(super) async fn tell(api: &Api, foreign: &Foreign, message: &str) -> Result<
         "count": 1,
     });
     let path = format!("/api/v1/namespaces/{namespace}/events");
-    let mut session = api.connect().await?;
+    let session = api.connect().await?;
     session.send::<Value>(Method::POST, &path, Body::Object, &event).await.map(drop)
 }
 
 /// Of the version that the cluster has; `None` if it has neither.
-async fn list_imports(
-    session: &mut Session,
-) -> Result<Option<(&'static str, Vec<HeldImport>)>, Error> {
+async fn list_imports(session: &Session) -> Result<Option<(&'static str, Vec<HeldImport>)>, Error> {
     for version in VERSIONS {
         match list(session, &format!("/apis/{version}/serviceimports")).await {
             Ok(held) => return Ok(Some((version, held))),
@@ -278,7 +280,7 @@ async fn list_imports(
 }
 
 /// Everything, in pages.
-async fn list<T: DeserializeOwned>(session: &mut Session, path: &str) -> Result<Vec<T>, Error> {
+async fn list<T: DeserializeOwned>(session: &Session, path: &str) -> Result<Vec<T>, Error> {
     #[derive(Deserialize)]
     struct Page<T> {
         metadata: ListMetadata,
@@ -312,7 +314,7 @@ fn import_path(version: &str, (namespace, name): &(String, String)) -> String {
 
 /// What was not there is not forced: somebody else may have made it just now.
 async fn apply<T: DeserializeOwned>(
-    session: &mut Session,
+    session: &Session,
     path: &str,
     is_ours: bool,
     manifest: &Value,
@@ -322,36 +324,123 @@ async fn apply<T: DeserializeOwned>(
 }
 
 /// That very object, not another one of its name.
-async fn delete(session: &mut Session, path: &str, held: &HeldMetadata) -> Result<(), Error> {
+async fn delete(
+    session: &Session,
+    path: String,
+    held: HeldMetadata,
+) -> (String, Result<(), Error>) {
     let options = json!({"preconditions": {"uid": held.uid}});
-    match session.send::<Value>(Method::DELETE, path, Body::Object, &options).await {
+    let done = match session.send::<Value>(Method::DELETE, &path, Body::Object, &options).await {
         Err(error) if !error.is_absent() => Err(error),
         Ok(_) | Err(_) => Ok(()),
+    };
+    (path, done)
+}
+
+/// An import that is to be as desired, its status too.
+struct ImportStep {
+    path: String,
+    name: ServiceName,
+    change: Change,
+    status: ImportStatus,
+}
+
+struct ImportStatus {
+    clusters: Vec<String>,
+    ready: Claim,
+}
+
+enum Change {
+    None(Box<HeldImport>),
+    Apply { manifest: Value, is_ours: bool },
+}
+
+/// The object as it is now, and what became of its status.
+type Written = (HeldImport, Result<(), Error>);
+
+impl ImportStep {
+    async fn take(
+        self,
+        session: &Session,
+        version: &str,
+    ) -> (ServiceName, String, Result<Written, Error>) {
+        let Self { path, name, change, status } = self;
+        let held = match change {
+            Change::None(held) => Ok(*held),
+            Change::Apply { manifest, is_ours } => {
+                let applied = apply(session, &path, is_ours, &manifest).await;
+                applied.inspect(|_| tracing::info!(service = %name, "ServiceImport written"))
+            }
+        };
+        let done = match held {
+            Ok(held) => {
+                let told = status.tell(session, version, &path, &held).await;
+                Ok((held, told))
+            }
+            Err(error) => Err(error),
+        };
+        (name, path, done)
     }
 }
 
-async fn status_of_import(
-    session: &mut Session,
-    version: &str,
-    path: &str,
-    import: &Import,
-    held: &HeldImport,
-) -> Result<(), Error> {
-    let metadata = &held.metadata;
-    let claims = std::slice::from_ref(&import.ready);
-    let wanted = settle(claims, &held.status.conditions, metadata.generation, now());
-    let clusters: Vec<&String> = held.status.clusters.iter().map(|it| &it.cluster).collect();
-    let is_same = clusters.iter().copied().eq(&import.clusters);
-    if is_same && has_all(&held.status.conditions, &wanted) {
-        return Ok(());
+impl ImportStatus {
+    async fn tell(
+        &self,
+        session: &Session,
+        version: &str,
+        path: &str,
+        held: &HeldImport,
+    ) -> Result<(), Error> {
+        let metadata = &held.metadata;
+        let claims = std::slice::from_ref(&self.ready);
+        let wanted = settle(claims, &held.status.conditions, metadata.generation, now());
+        let clusters = held.status.clusters.iter().map(|it| &it.cluster);
+        if clusters.eq(&self.clusters) && has_all(&held.status.conditions, &wanted) {
+            return Ok(());
+        }
+        let clusters: Vec<Value> = self.clusters.iter().map(|it| json!({"cluster": it})).collect();
+        let status = json!({
+            "apiVersion": version,
+            "kind": "ServiceImport",
+            "metadata": {"name": metadata.name, "namespace": metadata.namespace},
+            "status": {"clusters": clusters, "conditions": wanted},
+        });
+        let path = format!("{path}/status?fieldManager={MANAGER}&force=true");
+        session.send::<Value>(Method::PATCH, &path, Body::Apply, &status).await.map(drop)
     }
-    let clusters: Vec<Value> = import.clusters.iter().map(|it| json!({"cluster": it})).collect();
+}
+
+async fn put_slice(
+    session: &Session,
+    path: String,
+    is_ours: bool,
+    manifest: Value,
+) -> (String, Result<(), Error>) {
+    let applied = apply::<Value>(session, &path, is_ours, &manifest).await;
+    (path, applied.map(drop))
+}
+
+async fn status_of_export(
+    session: &Session,
+    version: &str,
+    service: ServiceName,
+    conditions: Vec<Condition>,
+) -> (String, Result<(), Error>) {
+    let (namespace, name) = (&service.namespace, &service.name);
     let status = json!({
         "apiVersion": version,
-        "kind": "ServiceImport",
-        "metadata": {"name": metadata.name, "namespace": metadata.namespace},
-        "status": {"clusters": clusters, "conditions": wanted},
+        "kind": "ServiceExport",
+        "metadata": {"name": name, "namespace": namespace},
+        "status": {"conditions": conditions},
     });
-    let path = format!("{path}/status?fieldManager={MANAGER}&force=true");
-    session.send::<Value>(Method::PATCH, &path, Body::Apply, &status).await.map(drop)
+    // Without force: a condition that another controller keeps is its own.
+    let path = format!(
+        "/apis/{version}/namespaces/{namespace}/serviceexports/{name}/status?fieldManager={MANAGER}"
+    );
+    let told = match session.send::<Value>(Method::PATCH, &path, Body::Apply, &status).await {
+        Err(error) if !error.is_absent() => Err(error),
+        // It may have been deleted meanwhile.
+        Ok(_) | Err(_) => Ok(()),
+    };
+    (path, told)
 }

@@ -121,11 +121,11 @@ impl<T: Watched> Follower<T> {
     }
 
     async fn attempt(&mut self) -> Result<End, End> {
-        let mut session = self.api.connect().await?;
+        let session = self.api.connect().await?;
         let position = match self.position.clone() {
             Some(position) => position,
             None => {
-                let (objects, position) = self.list(&mut session).await?;
+                let (objects, position) = self.list(&session).await?;
                 self.tell(Delta::All(objects)).await?;
                 self.position = Some(position.clone());
                 position
@@ -165,7 +165,7 @@ impl<T: Watched> Follower<T> {
     /// Everything, in pages, and the position to watch from.
     async fn list(
         &mut self,
-        session: &mut crate::kubernetes::api::Session,
+        session: &crate::kubernetes::api::Session,
     ) -> Result<(HashMap<ObjectKey, T>, String), End> {
         let mut objects = HashMap::new();
         let mut next = String::new();
