@@ -185,8 +185,7 @@ fn start_loop(
             spawn(tasks, NAME, Loop { provider: StaticFile::new(path), core }.run());
         }
         (RegistrySource::Kubernetes(_), Some(parts)) => {
-            let (namespace, exports) = (parts.namespace.clone(), parts.exports.clone());
-            let provider = Kubernetes::new(&parts.api, namespace, parts.mode, exports);
+            let provider = Kubernetes::new(&parts.api, parts.home(), parts.exports.clone());
             spawn(tasks, NAME, Loop { provider, core }.run());
         }
         (RegistrySource::Kubernetes(_), None) => unreachable!("made from the same setting"),

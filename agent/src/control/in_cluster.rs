@@ -24,6 +24,7 @@ use crate::kubernetes::import::{Imports, Writer};
 use crate::kubernetes::lease::Election;
 use crate::kubernetes::mcs::{self, Exports};
 use crate::kubernetes::review::Reviewer;
+use crate::provider::kubernetes::Home;
 
 /// What an agent has that runs in a Kubernetes cluster.
 pub(super) struct InCluster {
@@ -66,6 +67,10 @@ impl InCluster {
             api,
             namespace,
         })
+    }
+
+    pub(super) fn home(&self) -> Home {
+        Home { namespace: self.namespace.clone(), pod: self.holder.clone(), mode: self.mode }
     }
 
     /// Each task runs for ever; one that ends ends the agent.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rialto_types::import::IpFamily;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A kind that is listed and watched.
 pub trait Watched: DeserializeOwned + Send + 'static {
@@ -270,6 +270,12 @@ pub struct Pod {
 pub struct PodSpec {
     pub service_account_name: Box<str>,
     pub host_network: bool,
+    #[serde(rename = "readinessGates", deserialize_with = "has_items")]
+    pub has_readiness_gates: bool,
+}
+
+fn has_items<'de, D: Deserializer<'de>>(list: D) -> Result<bool, D::Error> {
+    Ok(Option::<Vec<IgnoredAny>>::deserialize(list)?.is_some_and(|items| !items.is_empty()))
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -278,6 +284,32 @@ pub struct PodStatus {
     pub phase: Box<str>,
     #[serde(rename = "podIPs")]
     pub addresses: Vec<PodAddress>,
+    pub conditions: PodConditions,
+}
+
+/// What a pod's conditions of these types say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Option<Vec<PodCondition>>")]
+pub struct PodConditions {
+    /// By the kubelet, or by who watches over nodes.
+    pub is_ready: bool,
+    /// By the kubelet alone.
+    pub are_containers_ready: bool,
+}
+
+#[derive(Deserialize)]
+struct PodCondition {
+    #[serde(rename = "type")]
+    kind: Box<str>,
+    status: Box<str>,
+}
+
+impl From<Option<Vec<PodCondition>>> for PodConditions {
+    fn from(list: Option<Vec<PodCondition>>) -> Self {
+        let list = list.unwrap_or_default();
+        let is = |kind: &str| list.iter().any(|it| &*it.kind == kind && &*it.status == "True");
+        Self { is_ready: is("Ready"), are_containers_ready: is("ContainersReady") }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -20,25 +20,24 @@ use tokio::sync::watch::{Sender, channel as watch_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::Mode;
 use crate::kubernetes::api::Api;
 use crate::kubernetes::mcs::Exports;
 use crate::provider::{Event, Provider};
 
 mod callers;
 mod hosts;
+mod lost;
 mod registry;
 mod store;
 mod watch;
 
+pub use registry::Home;
 use store::{Outcome, Store, Update};
 
 /// A cluster, and what was last seen of it.
 #[derive(Debug)]
 pub struct Kubernetes {
-    /// Where our own parts run.
-    namespace: String,
-    mode: Mode,
+    home: Home,
     store: Store,
     /// Where the cluster's exports are told, for their status.
     exports: Sender<Arc<Exports>>,
@@ -52,8 +51,8 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Starts to watch; `namespace` is where our own parts run.
-    pub fn new(api: &Api, namespace: String, mode: Mode, exports: Sender<Arc<Exports>>) -> Self {
+    /// Starts to watch.
+    pub fn new(api: &Api, home: Home, exports: Sender<Arc<Exports>>) -> Self {
         let (sender, updates) = mpsc::channel(limits::KUBERNETES_UPDATES_MAX);
         let mut following = JoinSet::new();
         let mut start = |task| following.spawn(task);
@@ -65,11 +64,11 @@ impl Kubernetes {
         let (hosts, wanted) = watch_channel(BTreeSet::new());
         start(boxed(hosts::resolve(wanted, sender)));
         let store = Store::default();
-        Self { namespace, mode, store, exports, updates, hosts, due: None, _following: following }
+        Self { home, store, exports, updates, hosts, due: None, _following: following }
     }
 
     fn tell_hosts(&self) {
-        let wanted = self.store.hosts_wanted(&self.namespace);
+        let wanted = self.store.hosts_wanted(&self.home.namespace);
         self.hosts.send_if_modified(|held| {
             let differs = *held != wanted;
             *held = wanted;
@@ -107,7 +106,7 @@ impl Provider for Kubernetes {
                         Outcome::Registry => {
                             // The first change sets the time, so that a steady stream is told too.
                             let at = Instant::now() + limits::KUBERNETES_SETTLE;
-                            self.due.get_or_insert(at);
+                            self.due = Some(self.due.map_or(at, |due| due.min(at)));
                         }
                     }
                 }
@@ -115,7 +114,9 @@ impl Provider for Kubernetes {
                     self.due = None;
                     self.tell_exports();
                     self.tell_hosts();
-                    match self.store.registry(&self.namespace, self.mode) {
+                    let registry = self.store.registry(&self.home, Instant::now());
+                    self.due = self.store.due();
+                    match registry {
                         // Not every kind was listed yet.
                         None => {}
                         Some(Ok(registry)) => return Event::Replaced(registry),

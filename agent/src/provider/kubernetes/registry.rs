@@ -28,16 +28,32 @@ const GATEWAY: &str = "rialto.dev/gateway";
 /// All objects that count.
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
-    /// Where our own parts run.
-    pub(super) namespace: &'a str,
+    pub(super) home: &'a Home,
     pub(super) namespaces: &'a HashMap<ObjectKey, Namespace>,
     pub(super) services: &'a HashMap<ObjectKey, Object>,
     pub(super) slices: &'a HashMap<ObjectKey, EndpointSlice>,
     pub(super) exports: &'a HashMap<ObjectKey, ServiceExport>,
     /// The addresses of the host names that load balancers have.
     pub(super) hosts: &'a Hosts,
+    /// The addresses of pods that may serve although they are called not ready.
+    pub(super) vouched: &'a BTreeSet<IpAddr>,
+}
+
+/// Who we are in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Where our own parts run.
+    pub namespace: String,
+    /// The pod that we are.
+    pub pod: String,
     /// Whether the platform's addresses of imported services are used.
-    pub(super) mode: Mode,
+    pub mode: Mode,
+}
+
+impl Home {
+    pub(super) fn key(&self) -> ObjectKey {
+        (self.namespace.as_str().into(), self.pod.as_str().into())
+    }
 }
 
 /// What of the last registry may differ by now.
@@ -83,7 +99,7 @@ impl Services {
                 return None;
             }
             let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
-            service(object, slices, sources.exports.get(key)).map(Arc::new)
+            service(object, slices, sources.exports.get(key), sources.vouched).map(Arc::new)
         };
         if *stale == Stale::All {
             self.0.clear();
@@ -115,7 +131,7 @@ pub(super) fn build(
         services: services.0.clone(),
         callers,
         gateways: sources.services.values().filter_map(|it| gateway(sources, it)).collect(),
-        virtual_ips: (sources.mode == Mode::Control).then(|| virtual_ips(sources)),
+        virtual_ips: (sources.home.mode == Mode::Control).then(|| virtual_ips(sources)),
     };
     let endpoints = registry.services.values().map(|service| service.endpoints.len()).sum();
     let bounds = [
@@ -189,6 +205,7 @@ fn service(
     object: &Object,
     slices: &[&EndpointSlice],
     export: Option<&ServiceExport>,
+    vouched: &BTreeSet<IpAddr>,
 ) -> Option<Service> {
     if is_external(object) {
         return None;
@@ -205,7 +222,8 @@ fn service(
     let is_named = |port: &&ServicePort| headless && protocol(&port.protocol) == "UDP";
     let named = object.spec.ports.iter().filter(is_named).take(limits::PORTS_PER_SERVICE_MAX);
     let named: Vec<&ServicePort> = named.collect();
-    let mut endpoints = endpoints(PortsOf { carried, named: &named }, slices, headless);
+    let ports_of = PortsOf { carried, named: &named };
+    let mut endpoints = endpoints(ports_of, slices, headless, vouched);
     if headless {
         endpoints.truncate(limits::HEADLESS_ENDPOINTS_MAX);
     }
@@ -285,16 +303,31 @@ fn protocol(stated: &str) -> &str {
 }
 
 /// Ready endpoints; where none is ready, those that end and still serve (as kube-proxy), unless DNS
-/// answers them one by one.
-fn endpoints(ports: PortsOf<'_>, slices: &[&EndpointSlice], headless: bool) -> Vec<Endpoint> {
+/// answers them one by one; where there is none of these either, those that are vouched for.
+fn endpoints(
+    ports: PortsOf<'_>,
+    slices: &[&EndpointSlice],
+    headless: bool,
+    vouched: &BTreeSet<IpAddr>,
+) -> Vec<Endpoint> {
     let ready = |endpoint: &SliceEndpoint| endpoint.conditions.ready.unwrap_or(true);
     let serving = |endpoint: &SliceEndpoint| {
         let conditions = endpoint.conditions;
         conditions.terminating == Some(true) && conditions.serving == Some(true)
     };
-    let found = collect(ports, slices, headless, ready);
-    let is_enough = headless || !found.is_empty();
-    if is_enough { found } else { collect(ports, slices, headless, serving) }
+    let is_vouched = |endpoint: &SliceEndpoint| {
+        let address = endpoint.addresses.first().and_then(|text| text.parse().ok());
+        let is_ending = endpoint.conditions.terminating == Some(true);
+        address.is_some_and(|address| vouched.contains(&address)) && !is_ending
+    };
+    let mut found = collect(ports, slices, headless, ready);
+    if found.is_empty() && !headless {
+        found = collect(ports, slices, headless, serving);
+    }
+    if found.is_empty() {
+        found = collect(ports, slices, headless, is_vouched);
+    }
+    found
 }
 
 fn collect(
@@ -346,7 +379,8 @@ fn targets(ports: &[&ServicePort], slice: &EndpointSlice, of: &str) -> BTreeMap<
 
 /// Whether we made the Service for an import.
 fn is_import(sources: &Sources<'_>, object: &Object) -> bool {
-    *object.metadata.namespace == *sources.namespace && object.metadata.labels.contains_key(IMPORT)
+    *object.metadata.namespace == *sources.home.namespace
+        && object.metadata.labels.contains_key(IMPORT)
 }
 
 /// The cluster IPs of the Services that we made for imports.
@@ -368,7 +402,7 @@ fn virtual_ips(sources: &Sources<'_>) -> VirtualIps {
 /// Where other clusters reach one of our gateways: by what its Service says, or as the platform
 /// assigned it.
 fn gateway(sources: &Sources<'_>, object: &Object) -> Option<(InstanceId, SocketAddr)> {
-    if *object.metadata.namespace != *sources.namespace {
+    if *object.metadata.namespace != *sources.home.namespace {
         return None;
     }
     let id = object.metadata.labels.get(GATEWAY)?.parse().ok()?;

@@ -1,12 +1,15 @@
 //! What the API server said, of all kinds, and the registry that follows from it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use tokio::time::Instant;
 
 use super::callers::Callers;
 use super::hosts::Hosts;
-use super::registry::{self, Services, Sources, Stale};
+use super::lost::Doubt;
+use super::registry::{self, Home, Services, Sources, Stale};
 use super::watch::Delta;
-use crate::config::Mode;
 use crate::kubernetes::mcs::Exports;
 use crate::kubernetes::object::{EndpointSlice, Namespace, ObjectKey, Pod, Service, ServiceExport};
 use crate::provider::{Fault, Registry};
@@ -45,6 +48,9 @@ pub(super) struct Store {
     /// What in `made` may differ by now.
     stale: Stale,
     callers: Callers,
+    doubt: Doubt,
+    /// The addresses that were vouched for when `made` was.
+    vouched: BTreeSet<IpAddr>,
     /// By kind, what keeps it from being read.
     troubles: BTreeMap<&'static str, String>,
 }
@@ -150,19 +156,28 @@ impl Store {
         self.services.as_ref().map(|held| registry::hosts(namespace, held)).unwrap_or_default()
     }
 
+    /// When the registry may be another one although nothing was heard.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.doubt.until()
+    }
+
     /// The registry, once every kind was listed: a part of it would withdraw the rest.
     pub(super) fn registry(
         &mut self,
-        namespace: &str,
-        mode: Mode,
+        home: &Home,
+        now: Instant,
     ) -> Option<Result<Registry, Vec<Fault>>> {
-        let (Some(namespaces), Some(services), Some(slices), Some(_), Some(exports)) =
+        let (Some(namespaces), Some(services), Some(slices), Some(pods), Some(exports)) =
             (&self.namespaces, &self.services, &self.slices, &self.pods, &self.exports)
         else {
             return None;
         };
-        let hosts = &self.hosts;
-        let sources = Sources { namespace, namespaces, services, slices, exports, hosts, mode };
+        let vouched = self.doubt.vouched(pods, &home.key(), now);
+        if vouched != self.vouched {
+            (self.vouched, self.stale) = (vouched, Stale::All);
+        }
+        let (hosts, vouched) = (&self.hosts, &self.vouched);
+        let sources = Sources { home, namespaces, services, slices, exports, hosts, vouched };
         self.made.refresh(&sources, &self.stale);
         self.stale = Stale::default();
         Some(registry::build(&sources, &self.made, self.callers.known()))

@@ -4,10 +4,12 @@ use std::path::Path;
 use expect_test::expect_file;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::*;
 use crate::kubernetes::object::{Pod, Watched};
 use crate::provider::kubernetes::callers::Callers;
+use crate::provider::kubernetes::lost::Doubt;
 
 /// Each block: Kubernetes objects as a YAML list, `----`, and what becomes of them.
 #[test]
@@ -45,23 +47,26 @@ struct Held {
 }
 
 impl Held {
-    fn sources(&self) -> Sources<'_> {
+    fn sources<'a>(&'a self, home: &'a Home, vouched: &'a BTreeSet<IpAddr>) -> Sources<'a> {
         Sources {
-            namespace: "rialto",
+            home,
             namespaces: &self.namespaces,
             services: &self.services,
             slices: &self.slices,
             exports: &self.exports,
             hosts: &self.hosts,
-            mode: Mode::Control,
+            vouched,
         }
     }
 
     fn registry(&self) -> Result<Registry, Vec<Fault>> {
         let (mut services, mut callers) = (Services::default(), Callers::default());
-        services.refresh(&self.sources(), &Stale::All);
+        let home = Home { namespace: "rialto".into(), pod: "agent".into(), mode: Mode::Control };
+        let vouched = Doubt::default().vouched(&self.pods, &home.key(), Instant::now());
+        let sources = self.sources(&home, &vouched);
+        services.refresh(&sources, &Stale::All);
         callers.replace(&self.pods);
-        build(&self.sources(), &services, callers.known())
+        build(&sources, &services, callers.known())
     }
 }
 

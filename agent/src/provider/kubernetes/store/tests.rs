@@ -1,9 +1,13 @@
+use std::sync::LazyLock;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rialto_types::limits;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::Mode;
 use crate::kubernetes::object::{Metadata, Watched};
 
 fn namespace(name: &str) -> (ObjectKey, Namespace) {
@@ -11,12 +15,22 @@ fn namespace(name: &str) -> (ObjectKey, Namespace) {
     (("".into(), name.into()), Namespace { metadata })
 }
 
+fn now() -> Instant {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    *START
+}
+
+/// One of the pods that may come and go.
+fn home() -> Home {
+    Home { namespace: "shop".into(), pod: "stock".into(), mode: Mode::Control }
+}
+
 fn list_all(store: &mut Store) {
     assert_eq!(store.handle(Update::Namespaces(Delta::All(HashMap::new()))), Outcome::Registry);
     assert_eq!(store.handle(Update::Services(Delta::All(HashMap::new()))), Outcome::Registry);
     assert_eq!(store.handle(Update::Slices(Delta::All(HashMap::new()))), Outcome::Registry);
     assert_eq!(store.handle(Update::Pods(Delta::All(HashMap::new()))), Outcome::Registry);
-    assert!(store.registry("rialto", Mode::Observe).is_none(), "a kind is missing");
+    assert!(store.registry(&home(), now()).is_none(), "a kind is missing");
     assert_eq!(store.handle(Update::Exports(Delta::All(HashMap::new()))), Outcome::Registry);
 }
 
@@ -26,7 +40,7 @@ fn there_is_no_registry_before_every_kind_was_listed() {
     let (key, object) = namespace("early");
     store.handle(Update::Namespaces(Delta::Put(key, object)));
     list_all(&mut store);
-    let registry = store.registry("rialto", Mode::Observe).expect("all listed").expect("no fault");
+    let registry = store.registry(&home(), now()).expect("all listed").expect("no fault");
     assert_eq!(registry.namespaces.map(|known| known.len()), Some(0), "the list counts");
 }
 
@@ -35,8 +49,7 @@ fn changes_and_lists_replace_what_was_known() {
     let mut store = Store::default();
     list_all(&mut store);
     let names = |store: &mut Store| -> Vec<String> {
-        let registry =
-            store.registry("rialto", Mode::Observe).expect("all listed").expect("no fault");
+        let registry = store.registry(&home(), now()).expect("all listed").expect("no fault");
         registry.namespaces.into_iter().flatten().map(|name| name.to_string()).collect()
     };
     let (books, object) = namespace("books");
@@ -64,15 +77,23 @@ fn trouble_is_told_once_and_ends_when_the_kind_is_watched_again() {
     assert!(store.faults().is_empty());
 }
 
+#[derive(Debug, Clone, Copy)]
+enum PodIs {
+    Pending,
+    Ready,
+    /// Not ready, though its containers are.
+    OnLostNode,
+}
+
 /// One object comes, is another one, or goes (no value).
 #[derive(Debug, Clone)]
 enum Step {
     Namespace(String, bool),
     Service(String, String, Option<u16>),
-    /// The Service that it belongs to, and its endpoints.
-    Slice(String, String, Option<(String, Vec<u8>)>),
-    /// Its address and account, and whether it runs.
-    Pod(String, String, Option<(u8, String, bool)>),
+    /// The Service that it belongs to, and its endpoints, ready or not.
+    Slice(String, String, Option<(String, Vec<(u8, bool)>)>),
+    /// Its address and account, and how it is.
+    Pod(String, String, Option<(u8, String, PodIs)>),
     Export(String, String, bool),
     /// Nothing new, but the registry is asked for.
     Look,
@@ -81,8 +102,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let namespace = || prop::sample::select(vec!["books".to_owned(), "shop".to_owned()]);
     let name = || prop::sample::select(vec!["cart".to_owned(), "stock".to_owned()]);
-    let slice = prop::option::of((name(), vec(1..5_u8, 0..3)));
-    let pod = prop::option::of((1..4_u8, name(), any::<bool>()));
+    let slice = prop::option::of((name(), vec((1..5_u8, any::<bool>()), 0..3)));
+    let states = vec![PodIs::Pending, PodIs::Ready, PodIs::OnLostNode];
+    let pod = prop::option::of((1..4_u8, name(), prop::sample::select(states)));
     prop_oneof![
         (namespace(), prop::bool::weighted(0.8)).prop_map(|(a, b)| Step::Namespace(a, b)),
         (namespace(), name(), prop::option::of(80..82_u16))
@@ -137,7 +159,10 @@ impl Lists {
             }
             Step::Slice(namespace, name, slice) => {
                 let object = slice.as_ref().map(|(service, endpoints)| {
-                    let endpoint = |last: &u8| json!({ "addresses": [format!("10.0.0.{last}")] });
+                    let endpoint = |(last, is_ready): &(u8, bool)| {
+                        let conditions = json!({ "ready": is_ready });
+                        json!({ "addresses": [format!("10.0.0.{last}")], "conditions": conditions })
+                    };
                     let endpoints: Vec<Value> = endpoints.iter().map(endpoint).collect();
                     json!({
                         "metadata": { "labels": { "kubernetes.io/service-name": service } },
@@ -148,12 +173,20 @@ impl Lists {
                 Update::Slices(change(&mut self.slices, namespace, name, object))
             }
             Step::Pod(namespace, name, pod) => {
-                let object = pod.as_ref().map(|(last, account, is_running)| {
-                    let phase = if *is_running { "Running" } else { "Pending" };
+                let object = pod.as_ref().map(|(last, account, state)| {
+                    let (phase, containers, ready) = match state {
+                        PodIs::Pending => ("Pending", "False", "False"),
+                        PodIs::Ready => ("Running", "True", "True"),
+                        PodIs::OnLostNode => ("Running", "True", "False"),
+                    };
                     let address = json!({ "ip": format!("10.0.0.{last}") });
+                    let conditions = json!([
+                        { "type": "ContainersReady", "status": containers },
+                        { "type": "Ready", "status": ready },
+                    ]);
                     json!({
                         "spec": { "serviceAccountName": account },
-                        "status": { "phase": phase, "podIPs": [address] },
+                        "status": { "phase": phase, "podIPs": [address], "conditions": conditions },
                     })
                 });
                 Update::Pods(change(&mut self.pods, namespace, name, object))
@@ -186,10 +219,12 @@ proptest! {
         for step in &steps {
             match lists.take(step) {
                 Some(update) => drop(store.handle(update)),
-                None => drop(store.registry("rialto", Mode::Control)),
+                None => drop(store.registry(&home(), now())),
             }
         }
-        let listed = lists.store().registry("rialto", Mode::Control);
-        prop_assert_eq!(store.registry("rialto", Mode::Control), listed);
+        // What was doubted on the way is not any more.
+        let later = now() + 2 * limits::KUBERNETES_DOUBT;
+        let listed = lists.store().registry(&home(), later);
+        prop_assert_eq!(store.registry(&home(), later), listed);
     }
 }
