@@ -35,13 +35,13 @@ for pod in buyer thief node; do is_running "$pod"; done
 until_has "hello from west" from buyer
 until_has "hello from west" from thief
 first=$(milliseconds from node)
-# Each of the two gateways waits for it once.
-for _ in 1 2 3; do
+# Each of the two gateways waits for it once. A call may take long on a busy machine without a wait.
+for _ in $(seq 10); do
   again=$(milliseconds from node)
   [ "$again" -ge 1000 ] || break
 done
 expect "hello from west" from node
-[ "$first" -ge 1000 ] && [ "$first" -lt 2500 ] || { echo "an unknown caller waited $first ms" >&2; false; }
+[ "$first" -ge 1000 ] && [ "$first" -lt 5000 ] || { echo "an unknown caller waited $first ms" >&2; false; }
 [ "$again" -lt 1000 ] || { echo "one that stays unknown waited again, $again ms" >&2; false; }
 step "without a policy everybody passes; one that is no pod after $first ms, then after $again ms"
 

@@ -3,6 +3,16 @@
 # shellcheck shell=bash
 
 left() { state "$2" | diff "$work/$1.before" - >"$work/$1.left" && echo "nothing is left"; }
+# A line for each field that differs, after the object that has it.
+differences() {
+  local side
+  for side in '<' '>'; do
+    sed -n "s/^$side //p" "$work/$1.left" |
+      awk '{ object = $1 " " $2 " " $3; n = split($0, fields, ", \""); for (i = 1; i <= n; i++) print object ": " fields[i] }' \
+        >"$work/$1.left$side"
+  done
+  diff "$work/$1.left<" "$work/$1.left>" | head -60
+}
 # kube-proxy empties what it made for a Service that is gone, and drops it at its next change: a
 # Service without endpoints is one.
 nudge() {
@@ -34,7 +44,7 @@ X
   [ -z "$(kept "$config")" ] || { kept "$config" >&2; false; }
   k "$config" delete namespace kept --wait >/dev/null
   nudge "$config"
-  until_has "nothing is left" left "$name" "$config" || { cut -c -300 "$work/$name.left" >&2; false; }
+  until_has "nothing is left" left "$name" "$config" || { differences "$name" >&2; false; }
   ! r get clusters --output name | grep -qx "$name"
   step "$name is as it was before"
 done

@@ -133,18 +133,31 @@ for it in json.load(sys.stdin)["items"]:
     meta = it["metadata"]
     for name in ("resourceVersion", "managedFields"): meta.pop(name, None)
     if it["kind"] == "Node": it.pop("status")
-    # Of when a pod of the cluster was last not ready, as after its API server stood still.
+    # Of when, and how often, a pod was not ready, as all are after their API server stood still.
     meta.get("annotations", {}).pop("endpoints.kubernetes.io/last-change-trigger-time", None)
     if not meta.get("annotations", True): meta.pop("annotations")
+    if it["kind"] in ("Endpoints", "EndpointSlice"): meta.pop("generation", None)
     if it["kind"] == "Deployment":
-        for condition in it.get("status", {}).get("conditions", []):
+        conditions = it.get("status", {}).get("conditions", [])
+        conditions.sort(key=lambda condition: condition["type"])
+        for condition in conditions:
             for time in ("lastTransitionTime", "lastUpdateTime"): condition.pop(time, None)
     # The API server makes these of the CRDs, which stay.
     if it["kind"] == "APIService" and "multicluster.x-k8s.io" in meta["name"]: continue
     print(it["kind"], meta.get("namespace", ""), meta["name"], json.dumps(it, sort_keys=True))
 ' | sort
   local box; box=$(basename "$(dirname "$config")")
-  if [ -e "/run/netns/$box" ]; then nsenter --net="/run/netns/$box" nft -s list ruleset 2>/dev/null; fi
+  # A line for each chain, set and map: their order in a table says when each was made.
+  if [ -e "/run/netns/$box" ]; then
+    nsenter --net="/run/netns/$box" nft -s list ruleset 2>/dev/null | python3 -c '
+import sys
+table, part = "", []
+for line in sys.stdin.read().splitlines():
+    if line.startswith("table "): table = line; print(table)
+    elif line == "\t}": print(table, *part); part = []
+    elif line.strip() and line != "}": part.append(line.strip())
+' | sort
+  fi
 }
 
 install_dns() {
