@@ -37,7 +37,8 @@ export function ClusterSummary({ card, at }: { card: ClusterCard; at: number }) 
         {partsText('DNS', card.dns)}
         {card.rates ? (
           <span>
-            {perSecond(card.rates.requestsPerSecond)}, {share(card.rates.errorShare)} errors
+            {perSecond(card.rates.requestsPerSecond)}
+            {card.rates.requests > 0 && `, ${share(card.rates.errorShare)} errors`}
           </span>
         ) : (
           <span>no traffic reported</span>

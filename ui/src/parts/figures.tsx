@@ -105,7 +105,11 @@ export function RateFigures({
         {rates ? perSecond(rates.requestsPerSecond) : <Absent why="no gateway reported" />}
       </Figure>
       <Figure name="Errors" isBad={(rates?.errorsPerSecond ?? 0) > 0}>
-        {rates ? share(rates.errorShare) : <Absent why="no gateway reported" />}
+        {rates && rates.requests > 0 ? (
+          share(rates.errorShare)
+        ) : (
+          <Absent why={rates ? 'no requests to measure' : 'no gateway reported'} />
+        )}
       </Figure>
       <Figure name="Latency p50">{latency(rates?.p50Ms)}</Figure>
       <Figure name="Latency p95">{latency(rates?.p95Ms)}</Figure>
@@ -124,6 +128,7 @@ export function RateFigures({
 
 export function ErrorShare({ rates }: { rates: Maybe<Rates> }) {
   if (!rates) return <Absent why="no gateway reported" />;
+  if (rates.requests === 0) return <Absent why="no requests to measure" />;
   if (rates.errorShare === 0) return <span className="dim">0 %</span>;
   return (
     <span className="strong" style={{ color: 'var(--failing)' }}>
