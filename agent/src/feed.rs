@@ -14,6 +14,7 @@ use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role, TrustDomain};
 use rialto_types::limits;
 use rialto_types::local::LocalTable;
+use rialto_wire::beat::{Beat, Due};
 use rialto_wire::grpc::control_client::ControlClient;
 use rialto_wire::grpc::local_join_server::{LocalJoin, LocalJoinServer};
 use rialto_wire::grpc::local_message::Message as FromPart;
@@ -25,7 +26,6 @@ use rialto_wire::grpc::{
 };
 use rialto_wire::transport::{PeerIdentity, PeerUser};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -279,13 +279,11 @@ impl Subscriber {
     async fn serve(&mut self) -> &'static str {
         let mut table = self.feed.table.clone();
         table.mark_changed();
-        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut heard = Instant::now();
+        let mut beat = Beat::default();
         loop {
             let reply = tokio::select! {
                 message = self.incoming.message() => {
-                    heard = Instant::now();
+                    beat.heard();
                     match message {
                         Ok(Some(message)) => match self.take(message).await {
                             Ok(()) => continue,
@@ -301,12 +299,10 @@ impl Subscriber {
                     }
                     Err(_) => return "the agent is stopping",
                 },
-                _ = beat.tick() => {
-                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
-                        return "it was silent";
-                    }
-                    Some(ToPart::Heartbeat(Heartbeat::default()))
-                }
+                due = beat.next() => match due {
+                    Due::Silence => return "it was silent",
+                    Due::Sign => Some(ToPart::Heartbeat(Heartbeat::default())),
+                },
                 () = self.replies.closed() => return "it is gone",
             };
             let Some(message) = reply else { continue };

@@ -17,6 +17,7 @@ use rialto_types::finding::{Examination, Finding};
 use rialto_types::id::InstanceId;
 use rialto_types::limits;
 use rialto_types::report::HealthSummary;
+use rialto_wire::beat::{Beat, Due};
 use rialto_wire::bridges::Bridges;
 use rialto_wire::grpc::agent_message::Message as ToBridge;
 use rialto_wire::grpc::agent_reply::Message as FromBridge;
@@ -25,7 +26,7 @@ use rialto_wire::grpc::{AgentHello, AgentMessage, Heartbeat, status_problem};
 use rialto_wire::identity;
 use rialto_wire::subscribe::Backoff;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
@@ -93,6 +94,10 @@ enum Event {
     Beat,
 }
 
+fn silence() -> String {
+    format!("the bridge was silent for {} s", limits::STREAM_SILENCE_MAX.as_secs())
+}
+
 impl Session<'_> {
     /// Runs one session to its end; returns why it ended.
     async fn run(&mut self, channel: Channel, sources: &mut Sources) -> String {
@@ -116,9 +121,7 @@ impl Session<'_> {
             Err(status) => return status_problem(&status).to_string(),
         };
         self.state.send_modify(|state| state.connected = true);
-        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut heard, mut told) = (Instant::now(), None);
+        let (mut beat, mut told) = (Beat::default(), None);
         loop {
             let event = tokio::select! {
                 reply = incoming.message() => match reply {
@@ -129,12 +132,15 @@ impl Session<'_> {
                 Ok(()) = sources.report.changed() => Event::Report,
                 Ok(()) = sources.summaries.changed() => Event::Summaries,
                 Ok(()) = sources.findings.changed() => Event::Findings,
-                _ = beat.tick() => Event::Beat,
+                due = beat.next() => match due {
+                    Due::Sign => Event::Beat,
+                    Due::Silence => Event::Ended(silence()),
+                },
             };
             let handled = match event {
                 Event::Ended(reason) => Err(reason),
                 Event::Reply(reply) => {
-                    heard = Instant::now();
+                    beat.heard();
                     self.take(reply);
                     Ok(())
                 }
@@ -144,10 +150,6 @@ impl Session<'_> {
                     tell(&sender, sources).await
                 }
                 Event::Findings => tell_findings(&sender, sources).await,
-                Event::Beat if heard.elapsed() > limits::STREAM_SILENCE_MAX => {
-                    let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
-                    Err(format!("the bridge was silent for {silence_s} s"))
-                }
                 // The bridge shows the age of what it was told, so that it is told again.
                 Event::Beat if told.is_none_or(|told: Instant| told.elapsed() > limits::LEASE) => {
                     told = Some(Instant::now());

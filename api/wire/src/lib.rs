@@ -2,6 +2,7 @@
 //!
 //! - [`grpc`]: generated stubs, and the only conversions between them and the types
 //! - [`subscribe`]: the receiving side of the snapshot stream and of the local table
+//! - [`beat`]: signs of life on a stream
 //! - [`admin`]: `/livez`, `/readyz`, `/metrics` of every part
 //! - [`digest`]: SHA-256 as hashes and fingerprints use it
 //! - [`identity`]: certificates, whom they prove, and whom we believe
@@ -13,6 +14,7 @@
 //! - [`diff`]: what a change changes, as text
 
 pub mod admin;
+pub mod beat;
 pub mod bridges;
 pub mod client;
 pub mod diff;

@@ -14,6 +14,7 @@ use rialto_types::error::{Code, Problem};
 use rialto_types::id::{ClusterName, InstanceId, Role};
 use rialto_types::limits;
 use rialto_types::report::{HealthSummary, ReportChange};
+use rialto_wire::beat::{Beat, Due};
 use rialto_wire::grpc::agent_message::Message as FromAgent;
 use rialto_wire::grpc::agent_reply::Message as ToAgent;
 use rialto_wire::grpc::bridge_message::Message as ToSubscriber;
@@ -132,23 +133,21 @@ impl AgentSession {
     async fn run(self, mut incoming: Streaming<AgentMessage>) {
         let stream = self.service.observed.lock().agent_opened(&self.cluster, Instant::now());
         tracing::info!(cluster = %self.cluster, "agent connected");
-        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
-        let mut heard = Instant::now();
+        let mut beat = Beat::default();
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
-                _ = beat.tick() => {
-                    let is_silent = heard.elapsed() > limits::STREAM_SILENCE_MAX;
+                due = beat.next() => {
                     let heartbeat = ToAgent::Heartbeat(self.service.heartbeat());
-                    if is_silent || self.reply(heartbeat).await.is_err() {
+                    if due == Due::Silence || self.reply(heartbeat).await.is_err() {
                         break;
                     }
                     continue;
                 }
             };
             let Ok(Some(AgentMessage { message })) = message else { break };
-            heard = Instant::now();
-            self.service.observed.lock().agent_heard(&self.cluster, stream, heard);
+            beat.heard();
+            self.service.observed.lock().agent_heard(&self.cluster, stream, Instant::now());
             // A newer agent says something that this release does not know: a sign of life.
             let Some(message) = message else { continue };
             if self.handle(message, stream).await.is_err() {
@@ -272,16 +271,16 @@ impl Subscription {
         let mut questions = self.service.subscribers.open(&self.key);
         let mut asked: BTreeMap<u64, oneshot::Sender<ExplainAnswer>> = BTreeMap::new();
         let mut question_id = 0;
-        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
-        let mut heard = Instant::now();
+        let mut beat = Beat::default();
         loop {
             tokio::select! {
                 message = incoming.message() => {
                     let Ok(Some(SubscriberMessage { message })) = message else {
                         return Err(Ended);
                     };
-                    heard = Instant::now();
-                    self.service.observed.lock().subscriber_heard(&self.key, stream, heard);
+                    beat.heard();
+                    let now = Instant::now();
+                    self.service.observed.lock().subscriber_heard(&self.key, stream, now);
                     // Nothing is what a newer release says and this one does not know.
                     if let Some(message) = message {
                         self.handle(message, stream, &mut cursor, &mut asked);
@@ -303,8 +302,8 @@ impl Subscription {
                     asked.insert(question_id, reply);
                     self.send(ToSubscriber::Explain(ExplainQuestion { id: question_id, request }))?;
                 }
-                _ = beat.tick() => {
-                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
+                due = beat.next() => {
+                    if due == Due::Silence {
                         return Err(Ended);
                     }
                     self.send(ToSubscriber::Heartbeat(self.service.heartbeat()))?;

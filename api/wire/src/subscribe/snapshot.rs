@@ -14,6 +14,7 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 use super::{Assembled, Assembly, Backoff, Disk, Receiver};
+use crate::beat::{Beat, Due};
 use crate::bridges::Bridges;
 use crate::grpc::bridge_message::Message as FromBridge;
 use crate::grpc::control_client::ControlClient;
@@ -126,9 +127,7 @@ impl<R: Receiver> Session<'_, R> {
             Ok(opened) => opened,
             Err(reason) => return reason,
         };
-        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
-        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut heard = tokio::time::Instant::now();
+        let mut beat = Beat::default();
         let mut takes_traffic = false;
         loop {
             let message = tokio::select! {
@@ -140,8 +139,8 @@ impl<R: Receiver> Session<'_, R> {
                     }
                     continue;
                 }
-                _ = beat.tick() => {
-                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
+                due = beat.next() => {
+                    if due == Due::Silence {
                         let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
                         return format!("the bridge was silent for {silence_s} s");
                     }
@@ -151,7 +150,7 @@ impl<R: Receiver> Session<'_, R> {
                     continue;
                 }
             };
-            heard = tokio::time::Instant::now();
+            beat.heard();
             let message = match message {
                 Ok(Some(message)) => message.message,
                 Ok(None) => return "the bridge ended the stream".into(),
@@ -159,7 +158,7 @@ impl<R: Receiver> Session<'_, R> {
             };
             self.state.send_modify(|state| {
                 state.connected = true;
-                state.heard = Some(heard);
+                state.heard = Some(tokio::time::Instant::now());
             });
             let handled = match message {
                 Some(FromBridge::Delta(delta)) => self.take(delta, assembly, &sender).await,

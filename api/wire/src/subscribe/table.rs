@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 
 use super::snapshot::Dial;
 use super::{Backoff, Disk, Receiver};
+use crate::beat::{Beat, Due};
 use crate::grpc::local_client::LocalClient;
 use crate::grpc::local_message::Message as ToAgent;
 use crate::grpc::local_reply::Message as FromAgent;
@@ -142,13 +143,12 @@ impl<R: Receiver> Session<'_, R> {
             Err(status) => return crate::grpc::status_problem(&status).to_string(),
         };
         self.connected.send_replace(true);
-        let mut beat = tokio::time::interval(limits::LEASE_BEAT);
-        let mut heard = tokio::time::Instant::now();
+        let mut beat = Beat::default();
         loop {
             let message = tokio::select! {
                 message = incoming.message() => message,
-                _ = beat.tick() => {
-                    if heard.elapsed() > limits::STREAM_SILENCE_MAX {
+                due = beat.next() => {
+                    if due == Due::Silence {
                         let silence_s = limits::STREAM_SILENCE_MAX.as_secs();
                         return format!("the agent was silent for {silence_s} s");
                     }
@@ -158,7 +158,7 @@ impl<R: Receiver> Session<'_, R> {
                     continue;
                 }
             };
-            heard = tokio::time::Instant::now();
+            beat.heard();
             let message = match message {
                 Ok(Some(message)) => message.message,
                 Ok(None) => return "the agent ended the stream".into(),
