@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { OtherVersion, fetchParts, insist, late } from './late';
+import { PartMissing, fetchParts, insist, late } from './late';
 
 /** A bridge that is there as the list says, and then stays as at its end. */
 function around(...there: boolean[]) {
@@ -33,7 +33,7 @@ test('a bridge that comes back between the part and the question is asked once m
 });
 
 test('a part that a bridge twice does not have is of another version', async () => {
-  await expect(insist(failing(9), around(true))).rejects.toThrow(OtherVersion);
+  await expect(insist(failing(9), around(true))).rejects.toThrow(PartMissing);
 });
 
 test('parts that parts bring are fetched too, and one that fails ends nothing', async () => {

@@ -20,11 +20,11 @@ const browser: Surroundings = {
   wait: (ms) => new Promise((done) => setTimeout(done, ms)),
 };
 
-/** The bridge serves another version of the page, which is to be loaded anew. */
-export class OtherVersion extends Error {}
+/** A part that cannot be had of a bridge that answers, as one of another version: load the page anew. */
+export class PartMissing extends Error {}
 
 /**
- * What `load` gives, however long the bridge is away. Rejects as `OtherVersion` when the bridge
+ * What `load` gives, however long the bridge is away. Rejects as `PartMissing` when the bridge
  * answers and twice does not have the part.
  */
 export async function insist<T>(load: () => Promise<T>, around = browser): Promise<T> {
@@ -33,7 +33,7 @@ export async function insist<T>(load: () => Promise<T>, around = browser): Promi
       return await load();
     } catch (error) {
       const isThere = await around.answers();
-      if (isThere && wasThere) throw new OtherVersion(String(error), { cause: error });
+      if (isThere && wasThere) throw new PartMissing(String(error), { cause: error });
       wasThere = isThere;
     }
     await around.wait(AGAIN_MS);
