@@ -29,6 +29,8 @@ pub struct Figures {
     pub(super) flows: Vec<Flow>,
     pub(super) links: Vec<LinkRates>,
     pub(super) gaps: Vec<Gap>,
+    /// Whether every gateway reports, and has named all that it counted.
+    pub(super) is_whole: bool,
     /// For questions about one service.
     pub(super) window: Option<Arc<Window>>,
 }
@@ -68,6 +70,9 @@ impl Figures {
             Some((from, service, names.cluster(flow.to), names.caller(flow.caller)))
         });
         let callers = names.callers();
+        // What a gateway summed up without names may be anybody's.
+        let rest = window.rates_by(over, |flow| flow.service.is_none().then_some(()));
+        let total = window.rates(over, |_| true);
         let flow = |((from, service, to, caller), rates): (Numbers, Option<Rates>)| Flow {
             from: names.clusters[from].clone(),
             service: names.services[service].clone(),
@@ -78,7 +83,8 @@ impl Figures {
         let per_second = |rates: Option<Rates>| rates.map(|rates| rates.requests_per_second);
         Self {
             over,
-            total: window.rates(over, |_| true),
+            is_whole: total.is_some() && rest.is_empty() && window.gaps().is_empty(),
+            total,
             series: window.series(|_| true),
             dialled: named(&names.services, dialled),
             routed: named(&names.services, routed),
@@ -116,9 +122,9 @@ impl Figures {
         self.served.get(cluster).cloned().unwrap_or_else(|| self.of_nobody())
     }
 
-    /// What nobody counted: zero where everybody reports, and unknown elsewhere.
+    /// What nobody counted: zero where all was counted, and unknown elsewhere.
     pub(super) fn of_nobody(&self) -> Option<Rates> {
-        (self.total.is_some() && self.gaps.is_empty()).then(Rates::default)
+        self.is_whole.then(Rates::default)
     }
 
     pub(super) fn remote_share(&self, service: &ServiceName) -> Option<f64> {

@@ -35,8 +35,13 @@ fn figures() -> Figures {
     Figures::of(window, &catalog)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a starting point; only differences count")]
 fn window(gateways_of: &[&str]) -> (Arc<Window>, Catalog) {
+    window_with(gateways_of, Counts::default())
+}
+
+/// `other` is what the gateway of east counted without a name each time.
+#[expect(clippy::disallowed_methods, reason = "a starting point; only differences count")]
+fn window_with(gateways_of: &[&str], other: Counts) -> (Arc<Window>, Catalog) {
     let mut session = Session::default();
     for line in [
         "bootstrap 1 demo",
@@ -59,6 +64,7 @@ fn window(gateways_of: &[&str]) -> (Arc<Window>, Catalog) {
                 entry("books/productpage", "books/productpage", "east", 6, 0),
                 entry("gone/service", "gone/service", "west", 2, 0),
             ],
+            other: other.clone(),
             ..Report::default()
         };
         let now = start + Duration::from_secs(number * 2);
@@ -122,6 +128,8 @@ fn what_nobody_called_is_zero_where_every_gateway_reports_and_unknown_elsewhere(
         .find(|node| node.label.contains("idle"));
     let rates = idle.and_then(|node| node.rates.as_ref());
     assert_eq!(rates.map(|rates| rates.requests), Some(0), "{topology:?}");
+    let (all, catalog) = window_with(&["east"], Counts { requests: 1, ..Counts::default() });
+    assert_eq!(requests(Figures::of(all, &catalog)), (None, None), "one request is nobody's");
     let (one_silent, catalog) = window(&["east", "west"]);
     assert_eq!(requests(Figures::of(one_silent, &catalog)), (None, None));
     assert_eq!(requests(Figures::default()), (None, None), "nobody was asked");
