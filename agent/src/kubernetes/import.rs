@@ -288,7 +288,9 @@ impl Writer {
         let held = list.items.iter().map(|it| (it.metadata.name.clone(), it.derived()));
         // One that cannot be written keeps no other from it.
         let mut failed = None;
-        for steps in plan(wanted, &held.collect(), known) {
+        let mut again = Vec::new();
+        for mut steps in plan(wanted, &held.collect(), known) {
+            steps.append(&mut again);
             let steps = steps.into_iter().map(|step| self.take(&session, &base, step, &owner));
             let mut steps = at_once(steps);
             while let Some(done) = steps.next().await {
@@ -296,20 +298,21 @@ impl Writer {
                     Err(error) if error.is_about_object() => {
                         failed.get_or_insert(error);
                     }
-                    done => done?,
+                    done => again.extend(done?),
                 }
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
+    /// Gives what is to be done yet.
     async fn take(
         &self,
         session: &Session,
         base: &str,
         step: Step,
         owner: &Owner,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Step>, Error> {
         match step {
             Step::Delete { name } => {
                 let path = format!("{base}/{name}");
@@ -322,14 +325,19 @@ impl Writer {
                 }
             }
             Step::Apply { name, derived, addresses } => {
-                self.apply(session, &name, &derived, &addresses, owner).await?;
+                match self.apply(session, &name, &derived, &addresses, owner).await {
+                    Err(error) if error.is_invalid() && !addresses.is_empty() => {
+                        tracing::warn!(%error, name, "its old address is taken; taking another");
+                        return Ok(Some(Step::Apply { name, derived, addresses: Vec::new() }));
+                    }
+                    applied => applied?,
+                }
                 tracing::info!(service = %derived.service, name, "derived Service written");
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// With the address that it had; if that is taken meanwhile, with another.
     async fn apply(
         &self,
         session: &Session,
@@ -343,16 +351,7 @@ impl Writer {
             self.namespace
         );
         let object = manifest(name, &self.namespace, derived, addresses, owner);
-        let applied: Result<Value, Error> =
-            session.send(Method::PATCH, &path, Body::Apply, &object).await;
-        match applied {
-            Err(error) if error.is_invalid() && !addresses.is_empty() => {
-                tracing::warn!(%error, name, "its old address cannot be had; taking another");
-                let object = manifest(name, &self.namespace, derived, &[], owner);
-                session.send::<Value>(Method::PATCH, &path, Body::Apply, &object).await.map(drop)
-            }
-            applied => applied.map(drop),
-        }
+        session.send::<Value>(Method::PATCH, &path, Body::Apply, &object).await.map(drop)
     }
 
     async fn owner(&self, session: &Session) -> Result<Owner, Error> {

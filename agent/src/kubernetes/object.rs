@@ -270,6 +270,7 @@ pub struct Pod {
 pub struct PodSpec {
     pub service_account_name: Box<str>,
     pub host_network: bool,
+    pub node_name: Box<str>,
     #[serde(rename = "readinessGates", deserialize_with = "has_items")]
     pub has_readiness_gates: bool,
 }
