@@ -216,8 +216,8 @@ pub const LEASE_BEAT: Duration = Duration::from_secs(2);
 /// A stream on which the other side was silent for so long is ended: a lease, and a second for a
 /// sign of life on its way.
 pub const STREAM_SILENCE_MAX: Duration = Duration::from_secs(7);
-/// As many signs of life are missing then: when this end stood still itself, because its process was
-/// stopped or its machine slept, those of the other end may be waiting to be read.
+/// As many signs of life are missing then: when this end stood still itself, as a process that was
+/// stopped, those of the other end may be waiting to be read.
 pub const STREAM_MISSED_MIN: u32 = 3;
 /// A part that was silent for so long is not shown any more.
 pub const SILENT_FORGOTTEN: Duration = Duration::from_secs(600);

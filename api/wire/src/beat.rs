@@ -38,8 +38,9 @@ impl Beat {
 
     /// Waits for the next beat, the first of which is at once; may be dropped while it waits.
     pub async fn next(&mut self) -> Due {
-        self.interval.tick().await;
-        self.missed += 1;
+        let due = self.interval.tick().await;
+        let stood_still = due.elapsed() > limits::LEASE_BEAT;
+        self.missed = if stood_still { 1 } else { self.missed + 1 };
         let is_late = self.heard.elapsed() > limits::STREAM_SILENCE_MAX;
         if is_late && self.missed >= limits::STREAM_MISSED_MIN { Due::Silence } else { Due::Sign }
     }
@@ -70,9 +71,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_stood_still_itself_reads_what_waits_before_it_judges() {
         let mut beat = Beat::default();
+        // The other end was late by a beat already.
+        assert_eq!([beat.next().await, beat.next().await], [Due::Sign; 2]);
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(beat.next().await, Due::Sign);
-        assert_eq!(beat.next().await, Due::Sign);
+        assert_eq!([beat.next().await, beat.next().await], [Due::Sign; 2]);
         beat.heard();
         assert_eq!(beats_until_silence(&mut beat).await, 3);
     }
