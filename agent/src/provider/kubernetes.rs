@@ -46,6 +46,8 @@ pub struct Kubernetes {
     hosts: Sender<BTreeSet<Box<str>>>,
     /// When what changed is told.
     due: Option<Instant>,
+    /// A registry was told while some kind cannot be read: the faults are told again.
+    owes_faults: bool,
     /// Owns the tasks that watch.
     _following: JoinSet<()>,
 }
@@ -64,7 +66,16 @@ impl Kubernetes {
         let (hosts, wanted) = watch_channel(BTreeSet::new());
         start(boxed(hosts::resolve(wanted, sender)));
         let store = Store::default();
-        Self { home, store, exports, updates, hosts, due: None, _following: following }
+        Self {
+            home,
+            store,
+            exports,
+            updates,
+            hosts,
+            due: None,
+            owes_faults: false,
+            _following: following,
+        }
     }
 
     fn tell_hosts(&self) {
@@ -97,6 +108,9 @@ fn boxed(
 impl Provider for Kubernetes {
     async fn next(&mut self) -> Event {
         loop {
+            if std::mem::take(&mut self.owes_faults) {
+                return Event::Failed(self.store.faults());
+            }
             tokio::select! {
                 update = self.updates.recv() => {
                     let update = update.expect("the tasks that watch never end");
@@ -119,7 +133,10 @@ impl Provider for Kubernetes {
                     match registry {
                         // Not every kind was listed yet.
                         None => {}
-                        Some(Ok(registry)) => return Event::Replaced(registry),
+                        Some(Ok(registry)) => {
+                            self.owes_faults = self.store.is_troubled();
+                            return Event::Replaced(registry);
+                        }
                         Some(Err(faults)) => return Event::Failed(faults),
                     }
                 }

@@ -302,8 +302,9 @@ fn protocol(stated: &str) -> &str {
     if stated.is_empty() { "TCP" } else { stated }
 }
 
-/// Ready endpoints; where none is ready, those that end and still serve (as kube-proxy), unless DNS
-/// answers them one by one; where there is none of these either, those that are vouched for.
+/// Ready endpoints; where none is ready, those that end and still serve (as kube-proxy); where
+/// there is none of these either, those that are vouched for. Where each is dialled by itself,
+/// those that are ready or vouched for.
 fn endpoints(
     ports: PortsOf<'_>,
     slices: &[&EndpointSlice],
@@ -320,8 +321,11 @@ fn endpoints(
         let is_ending = endpoint.conditions.terminating == Some(true);
         address.is_some_and(|address| vouched.contains(&address)) && !is_ending
     };
+    if headless {
+        return collect(ports, slices, headless, |it| ready(it) || is_vouched(it));
+    }
     let mut found = collect(ports, slices, headless, ready);
-    if found.is_empty() && !headless {
+    if found.is_empty() {
         found = collect(ports, slices, headless, serving);
     }
     if found.is_empty() {

@@ -126,6 +126,11 @@ impl Store {
             Delta::All(_) => None,
             Delta::Put(key, _) | Delta::Deleted(key) => Some(key.clone()),
         };
+        match &delta {
+            Delta::All(_) => self.doubt.notice(None),
+            Delta::Put(_, pod) => self.doubt.notice(Some(pod)),
+            Delta::Deleted(_) => {}
+        }
         let before = key.as_ref().and_then(|key| self.pods.as_mut()?.remove(key));
         take(&mut self.pods, delta);
         match (&key, &self.pods) {
@@ -133,6 +138,10 @@ impl Store {
             (None, Some(pods)) => self.callers.replace(pods),
             (_, None) => {}
         }
+    }
+
+    pub(super) fn is_troubled(&self) -> bool {
+        !self.troubles.is_empty()
     }
 
     pub(super) fn faults(&self) -> Vec<Fault> {
@@ -172,7 +181,8 @@ impl Store {
         else {
             return None;
         };
-        let vouched = self.doubt.vouched(pods, &home.key(), now);
+        let is_blind = !self.troubles.is_empty();
+        let vouched = self.doubt.vouched(pods, &home.key(), now, is_blind);
         if vouched != self.vouched {
             (self.vouched, self.stale) = (vouched, Stale::All);
         }

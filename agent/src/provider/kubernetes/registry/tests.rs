@@ -62,7 +62,9 @@ impl Held {
     fn registry(&self) -> Result<Registry, Vec<Fault>> {
         let (mut services, mut callers) = (Services::default(), Callers::default());
         let home = Home { namespace: "rialto".into(), pod: "agent".into(), mode: Mode::Control };
-        let vouched = Doubt::default().vouched(&self.pods, &home.key(), Instant::now());
+        let mut doubt = Doubt::default();
+        doubt.notice(None);
+        let vouched = doubt.vouched(&self.pods, &home.key(), Instant::now(), false);
         let sources = self.sources(&home, &vouched);
         services.refresh(&sources, &Stale::All);
         callers.replace(&self.pods);
