@@ -9,7 +9,8 @@
 # Needs `helm` and `kubectl`, a binary (RIALTO, default target/release/rialto; a debug one does) and,
 # for clusters that are not KUBEBOX's, its image in both clusters as IMAGE (default rialto:test) and
 # an address of this machine that both reach (BRIDGE). KUBEBOX's clusters are `east 1` and `west 2`
-# unless KUBEBOX_EAST and KUBEBOX_WEST say others. With KEEP=1 everything stays for a look.
+# unless KUBEBOX_EAST and KUBEBOX_WEST say others. With KEEP=1 everything stays for a look. Exits with
+# 75 where KUBEBOX cannot make them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 RIALTO=${RIALTO:-target/release/rialto} IMAGE=${IMAGE:-rialto:test}

@@ -6,7 +6,7 @@ mine=() bridge= started=()
 # Ends what was started; on a failure says what there was.
 end() {
   local status=$?
-  [ "$status" = 0 ] || report >&2 || true
+  [ "$status" = 0 ] || [ "$status" = 75 ] || report >&2 || true
   if [ -z "${KEEP:-}" ]; then
     for process in "${started[@]}" $bridge; do kill "$process" 2>/dev/null || true; done
     for cluster in "${mine[@]}"; do "$KUBEBOX" down $cluster >/dev/null 2>&1 || true; done
@@ -58,6 +58,9 @@ is_wanted() {
   return 1
 }
 
+# Ends with a status of its own: nothing was checked.
+cannot_make() { echo "no Kubernetes clusters: $1" >&2; exit 75; }
+
 # In a cluster of KUBEBOX, N is the second word of its name; this machine is 172.30.N.1 there.
 make_clusters() {
   mkdir "$work/bin"
@@ -66,8 +69,15 @@ make_clusters() {
   export PATH=$work/bin:${KUBEBOX_DIR:-/var/tmp/kubebox}/bin:$PATH
   local cluster
   WITHOUT_PAGE=1 deploy/image-root.sh "$RIALTO" "$work/image"
-  mine+=("$KUBEBOX_EAST"); EAST=$("$KUBEBOX" up $KUBEBOX_EAST)
-  mine+=("$KUBEBOX_WEST"); WEST=$("$KUBEBOX" up $KUBEBOX_WEST)
+  for cluster in "$KUBEBOX_EAST" "$KUBEBOX_WEST"; do
+    [ ! -e "${KUBEBOX_DIR:-/var/tmp/kubebox}/${cluster% *}" ] ||
+      cannot_make "${cluster% *} is there already: '$KUBEBOX down $cluster' ends it"
+    mine+=("$cluster")
+    "$KUBEBOX" up $cluster >"$work/kubeconfig" &&
+      "$KUBEBOX" kubectl "${cluster% *}" wait node --all --for condition=Ready >/dev/null ||
+      cannot_make "$cluster does not come up"
+    [ -n "$EAST" ] && WEST=$(<"$work/kubeconfig") || EAST=$(<"$work/kubeconfig")
+  done
   for cluster in "$KUBEBOX_EAST" "$KUBEBOX_WEST"; do
     "$KUBEBOX" image "${cluster% *}" "docker.io/library/$IMAGE" "$work/image" /usr/bin/rialto
   done
