@@ -137,6 +137,7 @@ check_mcs_import() {
     '{.metadata.labels.team}/{.metadata.annotations.note}/{.metadata.labels.not}.'
   mcs_both "IPv4 10." mcs_import '{.spec.ipFamilies[0]} {.spec.ips[0]}'
   mcs_both "[{\"cluster\":\"west\"}]" mcs_import '{.status.clusters}'
+  mcs_both Present mcs_import '{.status.endpointSliceObjects}'
   mcs_both 'True Ready' mcs_import '{.status.conditions[0].status} {.status.conditions[0].reason}'
   mcs_both 'quic 80/UDP' mcs_import '{.status.conditions[0].message}'
   step "the import is in both clusters, the exporter included, with what the Service has"

@@ -105,6 +105,12 @@ impl Error {
         self.status() == Some(StatusCode::UNPROCESSABLE_ENTITY.as_u16())
     }
 
+    /// The kind as it is installed has no such field.
+    pub fn is_undeclared(&self) -> bool {
+        let Self::Refused { message, .. } = self else { return false };
+        message.contains("field not declared in schema")
+    }
+
     /// Somebody else wrote the object meanwhile.
     pub fn is_conflict(&self) -> bool {
         self.status() == Some(StatusCode::CONFLICT.as_u16())

@@ -33,7 +33,7 @@ mod pass;
 mod slice;
 
 use desired::Desired;
-use pass::{Foreign, Outcome, Pass};
+use pass::{Foreign, Kind, Outcome, Pass};
 
 /// Our name as a field manager, and as whom EndpointSlices name for their controller.
 pub(super) const MANAGER: &str = "rialto-agent";
@@ -85,7 +85,7 @@ impl Writer {
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         let mut written: Option<(Desired, Instant)> = None;
-        let mut told = None;
+        let (mut told, kind) = (None, Kind::default());
         loop {
             let snapshot = self.snapshot.borrow_and_update().clone();
             let Some(snapshot) = snapshot else {
@@ -101,7 +101,7 @@ impl Writer {
             };
             let mut wait = limits::KUBERNETES_REWRITE;
             if written.as_ref().is_none_or(is_due) {
-                let pass = Pass::new(&self.api, self.owner.as_deref(), &wanted, &exports);
+                let pass = Pass::new(&self.api, self.owner.as_deref(), &wanted, &exports, &kind);
                 match pass.run().await {
                     Ok(outcome) => {
                         tell(&self.api, &outcome, &mut told).await;

@@ -52,8 +52,9 @@ struct ManagedField {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct HeldStatus {
+    pub(super) endpoint_slice_objects: String,
     pub(super) clusters: Vec<HeldCluster>,
     pub(super) conditions: Vec<Condition>,
 }

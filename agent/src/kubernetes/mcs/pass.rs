@@ -2,6 +2,7 @@
 //! cannot be written keeps no other from it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use http::Method;
@@ -24,6 +25,9 @@ use crate::kubernetes::object::{Condition, ListMetadata};
 /// Both versions have one shape.
 const VERSIONS: [&str; 2] = ["multicluster.x-k8s.io/v1beta1", "multicluster.x-k8s.io/v1alpha1"];
 
+/// We write slices for every import.
+const SLICES: &str = "Present";
+
 /// How a pass ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -44,11 +48,19 @@ pub(super) struct Foreign {
     uid: String,
 }
 
+/// What was found out of the kind ServiceImport as the cluster has it.
+#[derive(Debug, Default)]
+pub(super) struct Kind {
+    /// Before mcs-api 0.5.2 its status did not say whether there are slices.
+    says_no_slices: AtomicBool,
+}
+
 pub(super) struct Pass<'a> {
     api: &'a Api,
     owner: Option<&'a str>,
     desired: &'a Desired,
     exports: &'a Exports,
+    kind: &'a Kind,
     /// The first object that could not be written.
     failed: Option<Error>,
 }
@@ -66,8 +78,9 @@ impl<'a> Pass<'a> {
         owner: Option<&'a str>,
         desired: &'a Desired,
         exports: &'a Exports,
+        kind: &'a Kind,
     ) -> Self {
-        Self { api, owner, desired, exports, failed: None }
+        Self { api, owner, desired, exports, kind, failed: None }
     }
 
     pub(super) async fn run(mut self) -> Result<Outcome, Error> {
@@ -128,8 +141,9 @@ impl<'a> Pass<'a> {
             let status = ImportStatus { clusters, ready };
             steps.push(ImportStep { path, name: name.clone(), change, status });
         }
+        let kind = self.kind;
         let mut written = BTreeMap::new();
-        let mut steps = at_once(steps.into_iter().map(|step| step.take(session, version)));
+        let mut steps = at_once(steps.into_iter().map(|step| step.take(session, version, kind)));
         while let Some((name, path, done)) = steps.next().await {
             let Progress::Done((held, told)) = self.progress(&path, done)? else { continue };
             self.progress(&path, told)?;
@@ -363,6 +377,7 @@ impl ImportStep {
         self,
         session: &Session,
         version: &str,
+        kind: &Kind,
     ) -> (ServiceName, String, Result<Written, Error>) {
         let Self { path, name, change, status } = self;
         let held = match change {
@@ -374,7 +389,7 @@ impl ImportStep {
         };
         let done = match held {
             Ok(held) => {
-                let told = status.tell(session, version, &path, &held).await;
+                let told = status.tell(session, version, kind, &path, &held).await;
                 Ok((held, told))
             }
             Err(error) => Err(error),
@@ -388,6 +403,7 @@ impl ImportStatus {
         &self,
         session: &Session,
         version: &str,
+        kind: &Kind,
         path: &str,
         held: &HeldImport,
     ) -> Result<(), Error> {
@@ -395,7 +411,10 @@ impl ImportStatus {
         let claims = std::slice::from_ref(&self.ready);
         let wanted = settle(claims, &held.status.conditions, metadata.generation, now());
         let clusters = held.status.clusters.iter().map(|it| &it.cluster);
-        if clusters.eq(&self.clusters) && has_all(&held.status.conditions, &wanted) {
+        let says_no_slices = kind.says_no_slices.load(Ordering::Relaxed);
+        let has_slices = says_no_slices || held.status.endpoint_slice_objects == SLICES;
+        let is_same = clusters.eq(&self.clusters) && has_slices;
+        if is_same && has_all(&held.status.conditions, &wanted) {
             return Ok(());
         }
         let clusters: Vec<Value> = self.clusters.iter().map(|it| json!({"cluster": it})).collect();
@@ -406,6 +425,16 @@ impl ImportStatus {
             "status": {"clusters": clusters, "conditions": wanted},
         });
         let path = format!("{path}/status?fieldManager={MANAGER}&force=true");
+        if !says_no_slices {
+            let mut whole = status.clone();
+            whole["status"]["endpointSliceObjects"] = json!(SLICES);
+            match session.send::<Value>(Method::PATCH, &path, Body::Apply, &whole).await {
+                Err(error) if error.is_undeclared() => {
+                    kind.says_no_slices.store(true, Ordering::Relaxed);
+                }
+                told => return told.map(drop),
+            }
+        }
         session.send::<Value>(Method::PATCH, &path, Body::Apply, &status).await.map(drop)
     }
 }
