@@ -3,15 +3,24 @@
 //! `FOLDER/lock` is held by the outermost process as long as it lives; `FOLDER/demo.json` says
 //! where to enter.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use serde::{Deserialize, Serialize};
 
 use super::namespaces::enter::User;
 use super::plan::Network;
+
+// Of fcntl(2), as wide as the fields they are for.
+const SHARED: libc::c_short = libc::F_RDLCK as libc::c_short;
+const EXCLUSIVE: libc::c_short = libc::F_WRLCK as libc::c_short;
+const NONE: libc::c_short = libc::F_UNLCK as libc::c_short;
+const FROM_START: libc::c_short = libc::SEEK_SET as libc::c_short;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Running {
@@ -27,7 +36,7 @@ impl Running {
             format!("no demo is running in `{}`; start one with `rialto demo`", folder.display())
         };
         let lock = File::open(lock_path(folder)).with_context(nobody)?;
-        ensure!(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)), nobody());
+        ensure!(is_held(&lock)?, nobody());
         let text = fs::read(state_path(folder)).context("the demo is still starting")?;
         serde_json::from_slice(&text).context("`demo.json` could not be read")
     }
@@ -58,12 +67,12 @@ pub(crate) fn take(folder: &Path) -> anyhow::Result<File> {
         "`{shown}` belongs to somebody else; choose another with `--folder`"
     );
     let lock = File::create(lock_path(folder)).context("could not make the lock file")?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
+    match fcntl(&lock, FcntlArg::F_OFD_SETLK(&whole_file(EXCLUSIVE))) {
+        Ok(_) => {}
+        Err(Errno::EAGAIN | Errno::EACCES) => {
             bail!("a demo is already running in `{shown}`; end it, or choose another `--folder`")
         }
-        Err(TryLockError::Error(error)) => return Err(error).context("could not lock the folder"),
+        Err(error) => return Err(error).context("could not lock the folder"),
     }
     // What a demo left that was killed together with its inner process.
     for entry in fs::read_dir(folder).with_context(|| format!("could not read `{shown}`"))? {
@@ -80,9 +89,30 @@ pub(crate) fn take(folder: &Path) -> anyhow::Result<File> {
 
 /// Waits until the outermost process is gone.
 pub(crate) fn wait_for_end(folder: &Path) -> anyhow::Result<File> {
-    let lock = File::open(lock_path(folder)).context("could not open the lock file")?;
-    lock.lock().context("could not wait for the lock")?;
-    Ok(lock)
+    let opened = OpenOptions::new().write(true).open(lock_path(folder));
+    let lock = opened.context("could not open the lock file")?;
+    loop {
+        match fcntl(&lock, FcntlArg::F_OFD_SETLKW(&whole_file(EXCLUSIVE))) {
+            Err(Errno::EINTR) => {}
+            ended => {
+                ended.context("could not wait for the lock")?;
+                return Ok(lock);
+            }
+        }
+    }
+}
+
+/// Asks without taking: a demo that starts at that moment must not find a lock of who only asks.
+/// That is why these are locks of an open file description (fcntl(2)), and not those of flock(2),
+/// which can only be tried.
+fn is_held(lock: &File) -> anyhow::Result<bool> {
+    let mut asked = whole_file(SHARED);
+    fcntl(lock, FcntlArg::F_OFD_GETLK(&mut asked)).context("could not ask for the lock")?;
+    Ok(asked.l_type != NONE)
+}
+
+fn whole_file(kind: libc::c_short) -> libc::flock {
+    libc::flock { l_type: kind, l_whence: FROM_START, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 fn lock_path(folder: &Path) -> PathBuf {

@@ -1,3 +1,6 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use super::*;
 
 #[test]
@@ -25,4 +28,24 @@ fn a_demo_is_found_while_it_holds_the_lock_and_not_after() -> anyhow::Result<()>
     drop(held);
     assert!(Running::find(&folder).is_err());
     Ok(())
+}
+
+#[test]
+fn who_asks_for_a_demo_never_stands_in_the_way_of_its_start() -> anyhow::Result<()> {
+    let parent = tempfile::tempdir()?;
+    let folder = parent.path().join("demo");
+    drop(take(&folder)?);
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    let _ = Running::find(&folder);
+                }
+            });
+        }
+        let taken = (0..10_000).try_for_each(|_| take(&folder).map(drop));
+        ended.store(true, Ordering::Relaxed);
+        taken
+    })
 }
