@@ -38,9 +38,19 @@ pub struct Fold {
     health: BTreeMap<Target, EndpointHealth>,
     /// Without an address where the registry knows it.
     gateways: BTreeMap<InstanceId, Option<SocketAddr>>,
+    /// What is in both documents, and what it was made of.
+    made: BTreeMap<ServiceName, Made>,
     table: Arc<LocalTable>,
     report: Numbered,
     summaries: Vec<HealthSummary>,
+}
+
+/// What a service of the registry became.
+#[derive(Debug, Clone)]
+struct Made {
+    of: Arc<Service>,
+    endpoints: Arc<[Endpoint]>,
+    reported: Arc<ReportedService>,
 }
 
 /// A report and its number in the agent's epoch.
@@ -62,10 +72,17 @@ impl Fold {
     /// `epoch` is when this agent started, in Unix milliseconds.
     pub fn new(cluster: ClusterName, epoch: u64) -> Self {
         let report = Numbered { revision: 0, report: Arc::new(Report::empty(cluster.clone())) };
-        let (services, callers) = (BTreeMap::new(), BTreeMap::new());
+        let (services, callers) = (BTreeMap::new(), Arc::default());
         let table = Arc::new(LocalTable { cluster, epoch, revision: 0, services, callers });
-        let (health, gateways) = (BTreeMap::new(), BTreeMap::new());
-        Self { registry: None, health, gateways, table, report, summaries: Vec::new() }
+        Self {
+            registry: None,
+            health: BTreeMap::new(),
+            gateways: BTreeMap::new(),
+            made: BTreeMap::new(),
+            table,
+            report,
+            summaries: Vec::new(),
+        }
     }
 
     pub fn handle_registry(&mut self, registry: Registry) {
@@ -91,9 +108,12 @@ impl Fold {
         // A result may come after its target is gone.
         self.health.retain(|target, _| checks.contains_key(target));
 
-        let table = self.next_table(registry);
-        let report = self.next_report(registry, &table);
-        let summaries = summaries(registry, &table);
+        let made = registry.services.iter().map(|(name, it)| (name.clone(), self.made(name, it)));
+        let made = made.collect();
+        let table = self.next_table(registry, &made);
+        let report = self.next_report(registry, &made);
+        let summaries = summaries(&made);
+        self.made = made;
         let changed = Changed {
             table: self.table.revision == 0
                 || table.services != self.table.services
@@ -139,23 +159,40 @@ impl Fold {
         self.registry.as_ref().map(checks).unwrap_or_default()
     }
 
-    fn next_table(&self, registry: &Registry) -> LocalTable {
-        let services = registry.services.iter().map(|(name, service)| {
-            let endpoint = |endpoint: &provider::Endpoint| Endpoint {
-                address: endpoint.address,
-                ports: endpoint.ports.clone(),
-                udp_ports: endpoint.udp_ports.clone(),
-                health: self.health_of(name, service, endpoint),
-                hostname: endpoint.hostname.clone(),
-            };
-            (name.clone(), service.endpoints.iter().map(endpoint).collect())
-        });
+    /// A change of the registry costs as much as the services that it is of: what was made of the
+    /// very same service is the same, but for checks.
+    fn made(&self, name: &ServiceName, service: &Arc<Service>) -> Made {
+        let held = self.made.get(name).filter(|held| Arc::ptr_eq(&held.of, service));
+        if let (Some(held), None) = (held, &service.check) {
+            return held.clone();
+        }
+        let endpoint = |endpoint: &provider::Endpoint| Endpoint {
+            address: endpoint.address,
+            ports: endpoint.ports.clone(),
+            udp_ports: endpoint.udp_ports.clone(),
+            health: self.health_of(name, service, endpoint),
+            hostname: endpoint.hostname.clone(),
+        };
+        let endpoints: Arc<[Endpoint]> = service.endpoints.iter().map(endpoint).collect();
+        let reported = ReportedService {
+            ports: service.ports.iter().map(provider::Port::as_service_port).collect(),
+            labels: service.labels.clone(),
+            exported: service.exported,
+            client_affinity_s: service.client_affinity_s,
+            export: service.export.clone(),
+            headless: service.headless.then(|| self.named(&endpoints)),
+        };
+        Made { of: service.clone(), endpoints, reported: Arc::new(reported) }
+    }
+
+    fn next_table(&self, registry: &Registry, made: &BTreeMap<ServiceName, Made>) -> LocalTable {
+        let services = made.iter().map(|(name, made)| (name.clone(), made.endpoints.clone()));
         LocalTable {
             cluster: self.table.cluster.clone(),
             epoch: self.table.epoch,
             revision: self.table.revision,
             services: services.collect(),
-            callers: (*registry.callers).clone(),
+            callers: registry.callers.clone(),
         }
     }
 
@@ -169,26 +206,15 @@ impl Fold {
         target.and_then(|target| self.health.get(&target)).copied().unwrap_or_default()
     }
 
-    fn next_report(&self, registry: &Registry, table: &LocalTable) -> Report {
-        let services = registry.services.iter().map(|(name, service)| {
-            let endpoints = table.services.get(name).map(Vec::as_slice).unwrap_or_default();
-            let reported = ReportedService {
-                ports: service.ports.iter().map(provider::Port::as_service_port).collect(),
-                labels: service.labels.clone(),
-                exported: service.exported,
-                client_affinity_s: service.client_affinity_s,
-                export: service.export.clone(),
-                headless: service.headless.then(|| self.named(endpoints)),
-            };
-            (name.clone(), reported)
-        });
+    fn next_report(&self, registry: &Registry, made: &BTreeMap<ServiceName, Made>) -> Report {
+        let services = made.iter().map(|(name, made)| (name.clone(), made.reported.clone()));
         // One whose address is not known yet cannot be dialled: it is not reported.
         let gateway = |(id, stated): (&InstanceId, &Option<SocketAddr>)| {
             let address = stated.or_else(|| registry.gateways.get(id).copied())?;
             Some(GatewayAddress { id: id.clone(), address })
         };
         Report {
-            cluster: table.cluster.clone(),
+            cluster: self.table.cluster.clone(),
             namespaces: registry.namespaces.as_ref().map(|known| known.iter().cloned().collect()),
             services: services.collect(),
             gateways: self.gateways.iter().filter_map(gateway).collect(),
@@ -234,19 +260,18 @@ fn target(
 
 /// Per service port, how many endpoints are fit. Where the registry asks for no check, an endpoint
 /// is fit as long as it is listed; one whose first check has not ended is not fit.
-fn summaries(registry: &Registry, table: &LocalTable) -> Vec<HealthSummary> {
+fn summaries(made: &BTreeMap<ServiceName, Made>) -> Vec<HealthSummary> {
     let mut summaries = Vec::new();
-    for (name, service) in &registry.services {
-        let endpoints = table.services.get(name).map(Vec::as_slice).unwrap_or_default();
+    for (name, Made { of, endpoints, .. }) in made {
         let fit = |endpoint: &&Endpoint| match endpoint.health {
             EndpointHealth::Healthy => true,
             EndpointHealth::Unhealthy => false,
-            EndpointHealth::Unknown => service.check.is_none(),
+            EndpointHealth::Unknown => of.check.is_none(),
         };
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let healthy = count(endpoints.iter().filter(fit).count());
         let total = count(endpoints.len());
-        for port in &service.ports {
+        for port in &of.ports {
             let (service, port) = (name.clone(), port.number);
             summaries.push(HealthSummary { service, port, healthy, total });
         }

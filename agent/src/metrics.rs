@@ -81,7 +81,7 @@ impl Metrics {
 
     pub fn set_endpoints(&self, table: &LocalTable) {
         let mut counts = [0_i64; 3];
-        for endpoint in table.services.values().flatten() {
+        for endpoint in table.services.values().flat_map(|held| &**held) {
             counts[match endpoint.health {
                 EndpointHealth::Healthy => 0,
                 EndpointHealth::Unhealthy => 1,

@@ -286,7 +286,7 @@ pub(crate) fn find_service<'a>(
 
 /// The own cluster's endpoints of a service.
 fn local_endpoints<'a>(table: &'a LocalTable, service: &ServiceName) -> &'a [Endpoint] {
-    table.services.get(service).map_or(&[], Vec::as_slice)
+    table.services.get(service).map_or(&[], |endpoints| &**endpoints)
 }
 
 /// Independent draws from one (SplitMix64's finaliser).

@@ -218,7 +218,7 @@ impl Health {
         let mut summaries = Vec::new();
         for (service, entry) in &snapshot.services {
             for &port in entry.clusters.get(&table.cluster).into_iter().flatten() {
-                let endpoints = table.services.get(service).map_or(&[][..], Vec::as_slice);
+                let endpoints = table.services.get(service).map_or(&[][..], |held| &**held);
                 let counts = self.counts(endpoints, port, |_| false, now);
                 summaries.push(HealthSummary {
                     service: service.clone(),

@@ -5,6 +5,7 @@ mod ask;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rialto_types::cluster::{GatewayAddress, trust_domain};
@@ -44,7 +45,7 @@ impl World {
             epoch: 1,
             revision: 1,
             services: BTreeMap::new(),
-            callers: BTreeMap::new(),
+            callers: Arc::default(),
         };
         let snapshot = Snapshot::from_entries(Revision::new(1, 7), []);
         Self { snapshot, table, health: Health::default(), check: None, start, now: start }
@@ -162,10 +163,12 @@ impl World {
             (false, false) => EndpointHealth::Unknown,
         };
         let hostname = words.option("host").map(parse);
-        let endpoints = self.table.services.entry(service).or_default();
-        endpoints.retain(|endpoint| endpoint.address != address);
-        endpoints.push(Endpoint { address, ports, udp_ports, health, hostname });
+        let held = self.table.services.entry(service).or_default();
+        let others = held.iter().filter(|endpoint| endpoint.address != address).cloned();
+        let own = Endpoint { address, ports, udp_ports, health, hostname };
+        let mut endpoints: Vec<Endpoint> = others.chain([own]).collect();
         endpoints.sort();
+        *held = endpoints.into();
     }
 
     /// `caller ADDRESS NAMESPACE/ACCOUNT`
@@ -173,7 +176,7 @@ impl World {
         let address = parse(words.next());
         let (namespace, account) = words.next().split_once('/').expect("NAMESPACE/ACCOUNT");
         let caller = Caller { namespace: parse(namespace), account: parse(account) };
-        self.table.callers.insert(address, caller);
+        Arc::make_mut(&mut self.table.callers).insert(address, caller);
     }
 
     /// `route NS/NAME http|tcp [port=P] [path=/A | prefix=/A] [method=M] [header=N:V] [query=N:V]

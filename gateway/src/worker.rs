@@ -70,7 +70,7 @@ impl Tables {
             epoch: 0,
             revision: 0,
             services: BTreeMap::new(),
-            callers: BTreeMap::new(),
+            callers: Arc::default(),
         };
         Self { snapshot: Arc::default(), local: Arc::new(local) }
     }

@@ -90,7 +90,7 @@ fn table(revision: u64, endpoints: u8) -> Arc<LocalTable> {
         epoch: 1,
         revision,
         services: BTreeMap::from([("shop/cart".parse().expect("a name"), endpoints)]),
-        callers: BTreeMap::new(),
+        callers: Arc::default(),
     })
 }
 

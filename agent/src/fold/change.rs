@@ -14,7 +14,7 @@ pub fn change(epoch: u64, base: Option<&Numbered>, next: &Numbered) -> ReportCha
         .services
         .iter()
         .filter(differs)
-        .map(|(name, service)| (name.clone(), service.clone()));
+        .map(|(name, service)| (name.clone(), (**service).clone()));
     let before = base.into_iter().flat_map(|base| base.report.services.keys());
     let removed = before.filter(|name| !report.services.contains_key(*name)).cloned();
     ReportChange {

@@ -3,11 +3,14 @@ use std::fmt::Write;
 use std::path::Path;
 
 use expect_test::expect_file;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use rialto_types::local::EndpointHealth;
 
 use super::change::change;
 use super::*;
 use crate::provider::static_file::document;
+use crate::provider::{Endpoint as Listed, Port};
 
 #[test]
 fn transcripts() {
@@ -128,4 +131,91 @@ fn lines(value: &impl serde::Serialize) -> String {
         line(value.to_string());
     }
     text
+}
+
+/// What happens to one of a few services.
+#[derive(Debug, Clone)]
+enum Step {
+    /// The registry is told again, and this service is the very same object.
+    Keep,
+    Remove(u8),
+    Put(u8, Arc<Service>),
+    Checked(u8, u8, bool),
+}
+
+fn name(number: u8) -> ServiceName {
+    format!("shop/service-{number}").parse().expect("a service name")
+}
+
+fn address(last: u8) -> std::net::IpAddr {
+    [10, 0, 0, last].into()
+}
+
+fn service() -> impl Strategy<Value = Service> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (vec(0..4_u8, 0..4), flags).prop_map(|(endpoints, (exported, headless, is_checked))| {
+        let listed = |last| Listed {
+            address: address(last),
+            hostname: None,
+            ports: BTreeMap::from([(80, 8_080)]),
+            udp_ports: BTreeMap::new(),
+        };
+        let protocol = rialto_types::service::AppProtocol::Tcp;
+        Service {
+            ports: vec![Port { name: None, number: 80, target: 80, protocol }],
+            labels: BTreeMap::new(),
+            exported,
+            export: None,
+            headless,
+            client_affinity_s: None,
+            endpoints: endpoints.into_iter().map(listed).collect(),
+            check: is_checked.then(|| CheckSpec::tcp(80)),
+        }
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Keep),
+        (0..3_u8).prop_map(Step::Remove),
+        (0..3_u8, service()).prop_map(|(number, service)| Step::Put(number, Arc::new(service))),
+        (0..3_u8, 0..4_u8, any::<bool>())
+            .prop_map(|(number, last, is_healthy)| Step::Checked(number, last, is_healthy)),
+    ]
+}
+
+proptest! {
+    /// What is shared with the documents before is as if it were made of the registry alone.
+    #[test]
+    fn documents_do_not_depend_on_what_was_before(steps in vec(step(), 1..24)) {
+        let cluster: ClusterName = "east".parse().expect("a cluster name");
+        let mut fold = Fold::new(cluster.clone(), 7);
+        let mut registry = Registry::default();
+        for step in steps {
+            match step {
+                Step::Keep => {}
+                Step::Remove(number) => drop(registry.services.remove(&name(number))),
+                Step::Put(number, service) => {
+                    registry.services.insert(name(number), service);
+                }
+                Step::Checked(number, last, is_healthy) => {
+                    let address = SocketAddr::new(address(last), 8_080);
+                    let target = Target { service: name(number), address };
+                    let healths = [EndpointHealth::Unhealthy, EndpointHealth::Healthy];
+                    fold.handle_check(target, healths[usize::from(is_healthy)]);
+                }
+            }
+            fold.handle_registry(registry.clone());
+            fold.refresh();
+            let mut anew = Fold::new(cluster.clone(), 7);
+            anew.handle_registry(registry.clone());
+            fold.health.iter().for_each(|(target, health)| {
+                anew.handle_check(target.clone(), *health);
+            });
+            anew.refresh();
+            prop_assert_eq!(&fold.table.services, &anew.table.services);
+            prop_assert_eq!(&fold.report.report, &anew.report.report);
+            prop_assert_eq!(&fold.summaries, &anew.summaries);
+        }
+    }
 }

@@ -78,8 +78,8 @@ impl Kubernetes {
         }
     }
 
-    fn tell_hosts(&self) {
-        let wanted = self.store.hosts_wanted(&self.home.namespace);
+    fn tell_hosts(&mut self) {
+        let Some(wanted) = self.store.hosts_wanted(&self.home.namespace) else { return };
         self.hosts.send_if_modified(|held| {
             let differs = *held != wanted;
             *held = wanted;
@@ -87,7 +87,7 @@ impl Kubernetes {
         });
     }
 
-    fn tell_exports(&self) {
+    fn tell_exports(&mut self) {
         let Some(exports) = self.store.exports() else { return };
         self.exports.send_if_modified(|held| {
             let differs = **held != exports;

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClusterName, Namespace, ResourceName, ServiceName};
 
-/// Everything that decisions need to know of the own cluster.
+/// Everything that decisions need to know of the own cluster. A table shares with the one before
+/// what did not change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LocalTable {
@@ -17,9 +19,9 @@ pub struct LocalTable {
     pub epoch: u64,
     /// Counts changes inside an epoch.
     pub revision: u64,
-    pub services: BTreeMap<ServiceName, Vec<Endpoint>>,
+    pub services: BTreeMap<ServiceName, Arc<[Endpoint]>>,
     /// By the source address that a connection shows.
-    pub callers: BTreeMap<IpAddr, Caller>,
+    pub callers: Arc<BTreeMap<IpAddr, Caller>>,
 }
 
 /// What makes a table of another one of the same epoch.
@@ -27,7 +29,7 @@ pub struct LocalTable {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LocalChange {
     /// What is new or differs; `None` is gone.
-    pub services: BTreeMap<ServiceName, Option<Vec<Endpoint>>>,
+    pub services: BTreeMap<ServiceName, Option<Arc<[Endpoint]>>>,
     /// The same of callers.
     pub callers: BTreeMap<IpAddr, Option<Caller>>,
 }
@@ -36,7 +38,10 @@ impl LocalChange {
     pub fn between(before: &LocalTable, after: &LocalTable) -> Self {
         Self {
             services: differences(&before.services, &after.services),
-            callers: differences(&before.callers, &after.callers),
+            callers: match Arc::ptr_eq(&before.callers, &after.callers) {
+                true => BTreeMap::new(),
+                false => differences(&before.callers, &after.callers),
+            },
         }
     }
 
@@ -44,7 +49,9 @@ impl LocalChange {
     pub fn apply(self, before: &LocalTable, revision: u64) -> LocalTable {
         let mut after = LocalTable { revision, ..before.clone() };
         merge(&mut after.services, self.services);
-        merge(&mut after.callers, self.callers);
+        if !self.callers.is_empty() {
+            merge(Arc::make_mut(&mut after.callers), self.callers);
+        }
         after
     }
 }

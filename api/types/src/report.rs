@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,8 @@ pub struct Report {
     pub cluster: ClusterName,
     /// `None` means that every namespace exists there.
     pub namespaces: Option<Vec<Namespace>>,
-    pub services: BTreeMap<ServiceName, ReportedService>,
+    /// Shared with the report before, which a change leaves alike but for a few.
+    pub services: BTreeMap<ServiceName, Arc<ReportedService>>,
     pub gateways: Vec<GatewayAddress>,
     /// The virtual IPs that the cluster's platform gave to imported services; `None` leaves them to
     /// the bridge.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -170,9 +171,9 @@ fn table(arguments: &Arguments) -> LocalTable {
     };
     let (side, services) = match arguments.side {
         Side::Near => (NEAR, BTreeMap::new()),
-        Side::Far => (FAR, [(service(), vec![origin])].into()),
+        Side::Far => (FAR, [(service(), [origin].into())].into()),
     };
-    let callers = BTreeMap::new();
+    let callers = Arc::default();
     LocalTable { cluster: name(side), epoch: 1, revision: 1, services, callers }
 }
 

@@ -68,7 +68,8 @@ pub(crate) async fn run(api: &Api, server: &Server, arguments: &Arguments) -> an
 /// Every endpoint and every caller is there.
 fn is_whole(table: &LocalTable, arguments: &Arguments) -> bool {
     let pods = (arguments.services * arguments.endpoints) as usize;
-    table.services.values().map(Vec::len).sum::<usize>() >= pods && table.callers.len() >= pods
+    table.services.values().map(|held| held.len()).sum::<usize>() >= pods
+        && table.callers.len() >= pods
 }
 
 /// Waits until what the agent writes into the cluster stands, and tells what it costs when nothing

@@ -264,8 +264,8 @@ fn table(cluster: ClusterName, origin: SocketAddr) -> LocalTable {
         cluster,
         epoch: 1,
         revision: 1,
-        services: [(service(), vec![endpoint])].into(),
-        callers: std::collections::BTreeMap::new(),
+        services: [(service(), [endpoint].into())].into(),
+        callers: Default::default(),
     }
 }
 

@@ -199,7 +199,7 @@ async fn a_flow_waits_for_its_caller_to_be_known_and_no_longer_than_the_bound() 
             timeout(limits::CALLER_WAIT_MAX / 2, never).await.expect_err("it never comes");
             let mut table = world.table("east");
             let caller = table.callers[&IpAddr::V4(Ipv4Addr::LOCALHOST)].clone();
-            table.callers.insert(known.into(), caller);
+            Arc::make_mut(&mut table.callers).insert(known.into(), caller);
             worker.serve_tables(Tables { local: Arc::new(table), ..worker.tables() });
         };
         let began = Instant::now();
@@ -629,7 +629,7 @@ impl World {
             namespace: "books".parse().expect("valid"),
             account: "productpage".parse().expect("valid"),
         };
-        table.callers.insert(IpAddr::V4(Ipv4Addr::LOCALHOST), caller);
+        Arc::make_mut(&mut table.callers).insert(IpAddr::V4(Ipv4Addr::LOCALHOST), caller);
         table
     }
 

@@ -76,13 +76,6 @@ impl Stale {
             keys.insert(key);
         }
     }
-
-    fn has(&self, key: &ObjectKey) -> bool {
-        match self {
-            Self::All => true,
-            Self::Services(keys) => keys.contains(key),
-        }
-    }
 }
 
 /// What Services became, kept so that a change costs as much as the Services that it is of.
@@ -98,7 +91,7 @@ impl Services {
             if !is_known || is_import(sources, object) {
                 return None;
             }
-            let slices = slices.get(key).map(Vec::as_slice).unwrap_or_default();
+            let slices = slices.get(&(&*key.0, &*key.1)).map(Vec::as_slice).unwrap_or_default();
             service(object, slices, sources.exports.get(key), sources.vouched).map(Arc::new)
         };
         if *stale == Stale::All {
@@ -161,12 +154,22 @@ fn service_name((namespace, name): &ObjectKey) -> Option<ServiceName> {
 /// Slices of imports belong to no Service of the cluster and have no such label.
 fn slices_by_service<'a>(
     sources: &Sources<'a>,
-    stale: &Stale,
-) -> HashMap<ObjectKey, Vec<&'a EndpointSlice>> {
-    let mut slices: HashMap<ObjectKey, Vec<&EndpointSlice>> = HashMap::new();
+    stale: &'a Stale,
+) -> HashMap<(&'a str, &'a str), Vec<&'a EndpointSlice>> {
+    let mut slices: HashMap<(&str, &str), Vec<&EndpointSlice>> = HashMap::new();
+    if let Stale::Services(keys) = stale {
+        slices.extend(keys.iter().map(|(namespace, name)| ((&**namespace, &**name), Vec::new())));
+    }
     for slice in sources.slices.values() {
-        if let Some(key) = service_of(slice).filter(|key| stale.has(key)) {
-            slices.entry(key).or_default().push(slice);
+        let Some(name) = &slice.metadata.labels.service else { continue };
+        let key = (&*slice.metadata.namespace, &**name);
+        match stale {
+            Stale::All => slices.entry(key).or_default().push(slice),
+            Stale::Services(_) => {
+                if let Some(of_service) = slices.get_mut(&key) {
+                    of_service.push(slice);
+                }
+            }
         }
     }
     slices
@@ -391,8 +394,10 @@ fn is_import(sources: &Sources<'_>, object: &Object) -> bool {
 fn virtual_ips(sources: &Sources<'_>) -> VirtualIps {
     let mut virtual_ips = VirtualIps::new();
     for object in sources.services.values() {
+        if !is_import(sources, object) {
+            continue;
+        }
         let service = object.metadata.annotations.service.as_ref();
-        let service = service.filter(|_| is_import(sources, object));
         let service = service.and_then(|service| service.parse().ok());
         let addresses = object.spec.cluster_ips.iter().filter_map(|ip| ip.parse().ok());
         let addresses: Vec<IpAddr> = addresses.collect();

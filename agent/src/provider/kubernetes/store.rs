@@ -51,8 +51,16 @@ pub(super) struct Store {
     doubt: Doubt,
     /// The addresses that were vouched for when `made` was.
     vouched: BTreeSet<IpAddr>,
+    /// What is told of exports, and the host names that are wanted, may differ by now.
+    untold: Untold,
     /// By kind, what keeps it from being read.
     troubles: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Default)]
+struct Untold {
+    exports: bool,
+    hosts: bool,
 }
 
 /// What an update calls for.
@@ -72,12 +80,14 @@ impl Store {
                 take(&mut self.namespaces, delta);
             }
             Update::Services(delta) => {
+                self.untold = Untold { exports: true, hosts: true };
                 self.mark(&delta);
                 take(&mut self.services, delta);
             }
             Update::Slices(delta) => self.handle_slices(delta),
             Update::Pods(delta) => self.handle_pods(delta),
             Update::Exports(delta) => {
+                self.untold.exports = true;
                 self.mark(&delta);
                 take(&mut self.exports, delta);
             }
@@ -154,15 +164,20 @@ impl Store {
         self.troubles.iter().map(fault).collect()
     }
 
-    /// The cluster's exports, once what they depend on was listed.
-    pub(super) fn exports(&self) -> Option<Exports> {
+    /// The cluster's exports, once what they depend on was listed, if they may differ from those
+    /// that were given last.
+    pub(super) fn exports(&mut self) -> Option<Exports> {
         let (services, exports) = (self.services.as_ref()?, self.exports.as_ref()?);
-        Some(registry::exports(services, exports))
+        let is_due = std::mem::take(&mut self.untold.exports);
+        is_due.then(|| registry::exports(services, exports))
     }
 
-    /// The host names by which platforms say where gateways are.
-    pub(super) fn hosts_wanted(&self, namespace: &str) -> BTreeSet<Box<str>> {
-        self.services.as_ref().map(|held| registry::hosts(namespace, held)).unwrap_or_default()
+    /// The host names by which platforms say where gateways are, if they may differ from those that
+    /// were given last.
+    pub(super) fn hosts_wanted(&mut self, namespace: &str) -> Option<BTreeSet<Box<str>>> {
+        let services = self.services.as_ref()?;
+        let is_due = std::mem::take(&mut self.untold.hosts);
+        is_due.then(|| registry::hosts(namespace, services))
     }
 
     /// When the registry may be another one although nothing was heard.

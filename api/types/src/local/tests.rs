@@ -29,13 +29,14 @@ fn caller() -> impl Strategy<Value = (IpAddr, Caller)> {
 }
 
 fn table(revision: u64) -> impl Strategy<Value = LocalTable> {
-    let services = btree_map(service(), vec(endpoint(), 0..4), 0..6);
+    let endpoints = vec(endpoint(), 0..4).prop_map(Arc::from);
+    let services = btree_map(service(), endpoints, 0..6);
     (services, vec(caller(), 0..8)).prop_map(move |(services, callers)| LocalTable {
         cluster: "east".parse().expect("a label"),
         epoch: 1,
         revision,
         services,
-        callers: callers.into_iter().collect(),
+        callers: Arc::new(callers.into_iter().collect()),
     })
 }
 

@@ -140,13 +140,13 @@ impl World {
             last: true,
         };
         Disk::new(data, "snapshot").store(&delta.encode_to_vec()).expect("kept");
-        let services = self.services.iter().map(|home| (home.name(), vec![home.endpoint()]));
+        let services = self.services.iter().map(|home| (home.name(), [home.endpoint()].into()));
         let table = LocalTable {
             cluster: east(),
             epoch: 1,
             revision: 1,
             services: services.collect(),
-            callers: BTreeMap::new(),
+            callers: Default::default(),
         };
         Disk::new(data, "local").store(&Table::of(&table).encode_to_vec()).expect("kept");
     }

@@ -104,7 +104,8 @@ proptest! {
         match how {
             "removed" => {
                 let endpoints = world.table.services.values_mut().next().expect("b/s");
-                endpoints.remove(lost);
+                let (before, after) = (&endpoints[..lost], &endpoints[lost + 1..]);
+                *endpoints = [before, after].concat().into();
             }
             "unhealthy" => {
                 let line = format!("endpoint b/s 10.9.0.{lost} 80=8080 unhealthy");

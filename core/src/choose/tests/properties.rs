@@ -164,7 +164,7 @@ impl Truth<'_> {
             );
         }
         let is_local_first = !self.plan.order.contains(&"east") && is_first(&0);
-        let own = self.world.table.services.values().flatten();
+        let own = self.world.table.services.values().flat_map(|held| &**held);
         let is_whole = own.clone().all(|e| e.health != EndpointHealth::Unhealthy)
             && self.usable() + self.plan.tried_endpoints_count() == self.plan.endpoints.len();
         if is_local_first && is_whole {
