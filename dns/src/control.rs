@@ -103,7 +103,9 @@ async fn follow(
     let enrolled = enrolled.context("no identity for this DNS proxy")?;
     let identity = Identity::new(enrolled.svid, enrolled.bundle);
     control.identity.get_or_init(|| identity.clone());
-    start_tasks(tasks, control, config, identity, enrolled.contacts, folder)?;
+    let table = subscribe::restore_table(&config.data_folder, &**control).await;
+    let joined = Joined { identity, contacts: enrolled.contacts, folder, table };
+    start_tasks(tasks, control, config, joined)?;
     match tasks.join_next().await {
         Some(Ok(part)) => anyhow::bail!("{part} ended"),
         Some(Err(error)) => Err(error).context("a part of the DNS proxy panicked"),
@@ -125,15 +127,23 @@ async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
+/// What a proxy has when it has joined.
+struct Joined {
+    identity: Identity,
+    contacts: Contacts,
+    folder: Folder,
+    /// In service since before.
+    table: Option<Arc<LocalTable>>,
+}
+
 /// Each task runs for ever; one that ends ends the proxy, and its name says which.
 fn start_tasks(
     tasks: &mut JoinSet<&'static str>,
     control: &Arc<Control>,
     config: &Config,
-    identity: Identity,
-    contacts: Contacts,
-    folder: Folder,
+    joined: Joined,
 ) -> anyhow::Result<()> {
+    let Joined { identity, contacts, folder, table: held } = joined;
     let cluster = contacts.cluster.clone().context("the identity is of no cluster")?;
     let agent = Expected::Part { domain: trust_domain(&cluster), role: Role::Agent };
     let start = rand::random_range(0..limits::MEMBERS_MAX);
@@ -156,7 +166,7 @@ fn start_tasks(
     let receiver = control.clone();
     tasks.spawn(async move {
         let connected = receiver.agent_connected.clone();
-        subscribe::follow_table(table, receiver, connected).await;
+        subscribe::follow_table(table, held, receiver, connected).await;
         "the local table's subscription"
     });
     tasks.spawn(async move {

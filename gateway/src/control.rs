@@ -103,7 +103,8 @@ impl Gateway {
 
         let control = Arc::new(Control::new(&cluster, identity, worker.commands.clone(), metrics));
         let mut tasks = JoinSet::new();
-        start_tasks(&mut tasks, &control, &config, &cluster, contacts, folder);
+        let table = subscribe::restore_table(&config.data_folder, &*control).await;
+        start_tasks(&mut tasks, &control, &config, contacts, folder, table);
         tasks.spawn(async move {
             if let Err(error) = admin::serve(admin, control).await {
                 tracing::error!(%error, "the admin endpoints ended");
@@ -166,12 +167,12 @@ fn start_tasks(
     tasks: &mut JoinSet<&'static str>,
     control: &Arc<Control>,
     config: &Config,
-    cluster: &ClusterName,
     contacts: Contacts,
     folder: Folder,
+    held: Option<Arc<LocalTable>>,
 ) {
     let identity = control.identity.clone();
-    let agent = Expected::Part { domain: trust_domain(cluster), role: Role::Agent };
+    let agent = Expected::Part { domain: control.own.clone(), role: Role::Agent };
     let start = rand::random_range(0..limits::MEMBERS_MAX);
     let bridges = Bridges::new(identity.clone(), folder.clone(), contacts.clone(), start);
     let local = contacts.agent.iter().cloned().collect();
@@ -192,7 +193,7 @@ fn start_tasks(
     let receiver = Arc::clone(control);
     tasks.spawn(async move {
         let connected = receiver.agent_connected.clone();
-        subscribe::follow_table(table, receiver, connected).await;
+        subscribe::follow_table(table, held, receiver, connected).await;
         "the local table's subscription"
     });
     let watching = Arc::clone(control);

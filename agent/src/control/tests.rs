@@ -272,8 +272,8 @@ async fn a_fleet_joins_reports_and_feeds_its_gateways() {
         folder: folder.join("gateway"),
         advertise: Some("192.0.2.1:7000".parse().expect("an address")),
     };
-    let gateway =
-        tokio::spawn(subscribe::follow_table(table, sink.clone(), watch::Sender::default()));
+    let connected = watch::Sender::default();
+    let gateway = tokio::spawn(subscribe::follow_table(table, None, sink.clone(), connected));
     let mut tables = sink.table.subscribe();
     let table = tables.wait_for(Option::is_some).await.expect("a table").clone();
     let table = table.expect("some");

@@ -27,7 +27,7 @@ pub use assembly::{Assembled, Assembly, Refusal};
 pub use backoff::Backoff;
 pub use disk::{Disk, Error as DiskError};
 pub use snapshot::{Config, Dial, State, follow_snapshot};
-pub use table::{TableConfig, follow_table};
+pub use table::{TableConfig, follow_table, restore_table};
 
 /// What a gateway or DNS proxy does with what it receives.
 pub trait Receiver: Send + Sync + 'static {

@@ -168,7 +168,8 @@ impl Federation {
             advertise: Some("192.0.2.1:7000".parse()?),
         };
         let following = async move {
-            follow_table(config, Arc::new(Gateway(sender)), watch::Sender::default()).await;
+            let receiver = Arc::new(Gateway(sender));
+            follow_table(config, None, receiver, watch::Sender::default()).await;
             drop(kept);
         };
         Ok((tables, following))

@@ -51,6 +51,8 @@ async fn a_gateway_joins_serves_and_comes_back_from_disk_with_nobody_there() {
     stop.cancel();
     gateway.1.await.expect("no panic").expect("stops in order");
     let (gateway, stop) = start(folder.path()).await;
+    let pending = get(gateway.0, "/readyz").await;
+    assert!(!pending.contains("a first local table"), "before any listener: {pending}");
     ready(gateway.0).await;
     assert_eq!(ask(vip).await, b"here");
     let debug = get(gateway.0, "/debug/snapshot").await;

@@ -1,7 +1,7 @@
 //! Follows the agent's local table, for ever, with the last good table on disk.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use prost::Message;
@@ -37,16 +37,16 @@ impl std::fmt::Debug for TableConfig {
     }
 }
 
-/// Serves from disk at once, then follows the stream until the future is dropped. The sender says
+/// Follows the stream until the future is dropped. `held` is what is in service; the sender says
 /// whether the agent is connected.
 pub async fn follow_table<R: Receiver>(
     config: TableConfig,
+    held: Option<Arc<LocalTable>>,
     receiver: Arc<R>,
     connected: watch::Sender<bool>,
 ) {
     let disk = Disk::new(&config.folder, "local");
     let (kept, keeping) = watch::channel(None);
-    let held = restore(&disk, &*receiver).await;
     let following = follow(&config, receiver, connected, held, kept);
     tokio::join!(following, keep(disk, keeping));
 }
@@ -86,9 +86,11 @@ fn position(held: &Held) -> (u64, u64) {
     held.as_ref().map_or((0, 0), |table| (table.epoch, table.revision))
 }
 
-async fn restore<R: Receiver>(disk: &Disk, receiver: &R) -> Held {
-    let reading = disk.clone();
-    let kept = tokio::task::spawn_blocking(move || reading.load()).await.unwrap_or_default();
+/// Puts the table that `folder` keeps into service, if there is one. To be done before a snapshot
+/// that is kept is served: it says what to listen for, and the table where that leads.
+pub async fn restore_table<R: Receiver>(folder: &Path, receiver: &R) -> Option<Arc<LocalTable>> {
+    let disk = Disk::new(folder, "local");
+    let kept = tokio::task::spawn_blocking(move || disk.load()).await.unwrap_or_default();
     for document in kept {
         let decoded = Table::decode(document.as_slice());
         let Some(Ok(table)) = decoded.ok().map(|table| table.open()) else { continue };
