@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 
 use super::*;
 use crate::convert;
+use crate::listen::Listener;
 use crate::testing::{packet as packet_of, query, record};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -28,24 +29,25 @@ fn answer_to(bytes: &[u8], flags: u16) -> Vec<u8> {
 
 /// An upstream that answers by `react`: what to send for each packet.
 async fn upstream(
-    mut react: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
+    react: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
 ) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let address = socket.local_addr().expect("an address");
-    let task = tokio::spawn(async move {
-        let mut buffer = [0; 2_048];
-        while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
-            for answer in react(&buffer[..length]) {
-                let _ = socket.send_to(&answer, client).await;
-            }
-        }
-    });
-    (address, task)
+    (address, tokio::spawn(answer_all(socket, react)))
 }
 
-/// An address where nothing listens.
+async fn answer_all(socket: UdpSocket, mut react: impl FnMut(&[u8]) -> Vec<Vec<u8>>) {
+    let mut buffer = [0; 2_048];
+    while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+        for answer in react(&buffer[..length]) {
+            let _ = socket.send_to(&answer, client).await;
+        }
+    }
+}
+
+/// An address where nothing listens: no other test uses its host.
 async fn nobody() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    let socket = UdpSocket::bind("127.0.0.53:0").await.expect("a socket");
     socket.local_addr().expect("an address")
 }
 
@@ -108,10 +110,11 @@ async fn forgeries_are_not_taken() {
 
 #[tokio::test]
 async fn a_truncated_answer_is_asked_for_by_tcp() {
-    let (address, task) = upstream(|bytes| vec![answer_to(bytes, 0x8380)]).await;
-    let listener = TcpListener::bind(address).await.expect("the same port by TCP");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let Listener { address, udp, tcp } = Listener::bind(any).await.expect("both sockets");
+    let task = tokio::spawn(answer_all(udp, |bytes| vec![answer_to(bytes, 0x8380)]));
     let tcp = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let (mut stream, _) = tcp.accept().await.expect("a connection");
         let length = stream.read_u16().await.expect("a length");
         let mut bytes = vec![0; length.into()];
         stream.read_exact(&mut bytes).await.expect("a query");

@@ -346,7 +346,11 @@ async fn a_dead_gateway_costs_a_request_the_silence_bound_and_no_more() {
             client.send(request).await;
             assert_eq!(client.answer().await, (200, "vms".into()));
         }
-        assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+        assert!(
+            before.elapsed() < rialto_types::limits::FLOW_OPEN_TIME_MAX,
+            "{:?}",
+            before.elapsed()
+        );
     })
     .await;
 }
