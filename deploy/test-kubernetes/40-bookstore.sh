@@ -106,8 +106,8 @@ until_has "productpage=east details=west reviews=east ratings=vms" page
 step "a page is made of both clusters and the fleet: $(page)"
 where() { call "$EAST" client "$1.books.svc.clusterset.local" 9080 | grep -o '"cluster":"[a-z]*"' | head -1; }
 for _ in 1 2 3 4 5; do
-  expect '"cluster":"west"' where details
+  until_has '"cluster":"west"' where details
   expect '"cluster":"east"' where reviews
-  expect '"cluster":"vms"' where ratings
+  until_has '"cluster":"vms"' where ratings
 done
 step "kubectl exec in a pod: only there, local first, on the fleet, by name"

@@ -34,11 +34,9 @@ fn two_nodes_joined_by_hand_serve_each_other() -> anyhow::Result<()> {
 
     drop(bridge);
     wait_until("the bridge is gone", || Ok(!by_hand.is_ready("control", 7602)?))?;
-    for (caller, home) in [("east", "west"), ("west", "east")] {
-        let told = by_hand.page(caller, home)?;
-        ensure!(told == PAGE, "without a bridge, {caller} gets from {home}: {told}");
-    }
-    Ok(())
+    // Gateways that stood still for a second on a busy machine are silent to each other for a while.
+    by_hand.until_page("east", "west")?;
+    by_hand.until_page("west", "east")
 }
 
 /// The networks of a demo, without its parts. They end before their folder is removed.
