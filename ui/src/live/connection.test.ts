@@ -17,6 +17,8 @@ test('what the page says of its connection', () => {
   check({ phase: 'waiting' }, 1_000, 'live: Live');
   check({ phase: 'waiting' }, 5_000, 'offline: Offline, 5 s old (stale)');
   check({ phase: 'opening' }, 9_000, 'late: 9 s behind (stale)');
+  check({ phase: 'opening', attempt: 1 }, 1_000, 'live: Live');
+  check({ phase: 'opening', attempt: 1 }, 5_000, 'offline: Offline, 5 s old (stale)');
   check({ phase: 'paused' }, 90_000, 'paused: Paused');
 });
 

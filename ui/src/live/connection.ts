@@ -40,8 +40,9 @@ export function shown(connection: Connection, now: number): Shown {
       : { state: 'opening', text: 'Connecting', stale: false };
   }
   const seconds = Math.round(silence / 1000);
-  if (phase === 'open' && silence < LATE_MS) return { state: 'live', text: 'Live', stale: false };
-  if (phase !== 'waiting' && silence < DEAD_MS) {
+  // An attempt after one that failed is no sign of life.
+  const isHeard = phase === 'open' || (phase === 'opening' && connection.attempt === 0);
+  if (isHeard && silence < DEAD_MS) {
     return silence < LATE_MS
       ? { state: 'live', text: 'Live', stale: false }
       : { state: 'late', text: `${seconds} s behind`, stale: true };

@@ -10,6 +10,7 @@ import { LatencyChart, TrafficChart } from '../parts/chart';
 import { Copyable } from '../parts/command';
 import { type Column, DataTable, rateColumns } from '../parts/data-table';
 import { Absent, Age, RateFigures, RateText, ShareBar } from '../parts/figures';
+import { late } from '../parts/late';
 import { Glyph, LevelMark } from '../parts/level';
 import { ClusterLink, RefLink, ServiceLink } from '../parts/links';
 import { Empty, Gaps, Loading, Note, Panel, ProblemNote } from '../parts/panel';
@@ -18,7 +19,7 @@ import { PageHead } from '../parts/shell';
 import { Explain } from './explain';
 import './pages.css';
 
-const ShiftDialog = lazy(() => import('./shift'));
+const ShiftDialog = lazy(late(() => import('./shift')));
 const route = getRouteApi('/services/$namespace/$name');
 
 export function ServicePageView() {
