@@ -325,7 +325,7 @@ impl Writer {
                 }
             }
             Step::Apply { name, derived, addresses } => {
-                match self.apply(session, &name, &derived, &addresses, owner).await {
+                match self.apply_patiently(session, &name, &derived, &addresses, owner).await {
                     Err(error) if error.is_invalid() && !addresses.is_empty() => {
                         tracing::warn!(%error, name, "its old address is taken; taking another");
                         return Ok(Some(Step::Apply { name, derived, addresses: Vec::new() }));
@@ -336,6 +336,28 @@ impl Writer {
             }
         }
         Ok(None)
+    }
+
+    /// Asks for certain addresses more than once.
+    async fn apply_patiently(
+        &self,
+        session: &Session,
+        name: &str,
+        derived: &Derived,
+        addresses: &[IpAddr],
+        owner: &Owner,
+    ) -> Result<(), Error> {
+        let mut left = limits::KUBERNETES_ADDRESS_TRIES;
+        loop {
+            left -= 1;
+            match self.apply(session, name, derived, addresses, owner).await {
+                Err(error) if error.is_invalid() && !addresses.is_empty() && left > 0 => {
+                    tracing::debug!(%error, name, "its old address is not free yet");
+                    tokio::time::sleep(limits::KUBERNETES_ADDRESS_PAUSE).await;
+                }
+                applied => return applied,
+            }
+        }
     }
 
     async fn apply(

@@ -347,6 +347,10 @@ pub const KUBERNETES_ABSENT_LOOK: Duration = Duration::from_secs(30);
 pub const KUBERNETES_DOUBT: Duration = Duration::from_secs(60);
 /// What we wrote into the cluster is looked at this often, besides at each change.
 pub const KUBERNETES_REWRITE: Duration = Duration::from_secs(30);
+/// The address of a deleted Service is free a moment after the Service is gone: so often, and this
+/// long apart, it is asked for before another one is taken.
+pub const KUBERNETES_ADDRESS_TRIES: u32 = 5;
+pub const KUBERNETES_ADDRESS_PAUSE: Duration = Duration::from_millis(400);
 /// Seconds that a client stays with an endpoint where a Service does not say (Kubernetes: 3 hours).
 pub const KUBERNETES_AFFINITY_S_DEFAULT: u32 = 10_800;
 /// Things that one finding names, so that it stays a line.
