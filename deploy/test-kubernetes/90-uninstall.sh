@@ -45,6 +45,6 @@ X
   k "$config" delete namespace kept --wait >/dev/null
   nudge "$config"
   until_has "nothing is left" left "$name" "$config" || { differences "$name" >&2; false; }
-  ! r get clusters --output name | grep -qx "$name"
+  ! r get clusters --output name | grep -qx "$name" || { echo "$name is a cluster still" >&2; false; }
   step "$name is as it was before"
 done

@@ -21,7 +21,15 @@ X
   b rollout status statefulset/rialto-bridge --timeout 120s >/dev/null
   step "the bridge of the chart is ready"
 
-  forward() { b port-forward statefulset/rialto-bridge "$((port + 1)):7601" >/dev/null 2>&1 & forwarding=$!; }
+  # Begins anew where it ends, as with a pod that does not run yet.
+  forward() {
+    ( trap 'kill "$!" 2>/dev/null; exit' TERM
+      while :; do
+        b port-forward statefulset/rialto-bridge "$((port + 1)):7601" >/dev/null 2>&1 & wait "$!" || true
+        sleep 0.5
+      done ) & forwarding=$!
+    started+=("$forwarding")
+  }
   stop_forwarding() { kill "$forwarding" 2>/dev/null || true; wait "$forwarding" 2>/dev/null || true; }
   port=$((port + 10)) token=$work/chart.token
   b logs statefulset/rialto-bridge | sed -n 's/^admin-token //p' >"$token"

@@ -44,6 +44,14 @@ use crate::server::Server;
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
     let listeners = bind(&config.listen).await?;
+    serve(config, listeners, stop).await
+}
+
+async fn serve(
+    config: Config,
+    listeners: Vec<Listener>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let admin = TcpListener::bind(config.admin)
         .await
         .with_context(|| format!("cannot listen on the admin address {}", config.admin))?;

@@ -217,7 +217,8 @@ const checks = [
       await on.keyboard.press('f');
       await on.keyboard.type('nothing like it');
       await on.getByText('No service fits').waitFor();
-      expect(on.url().includes('search=nothing'), `the search is not in ${on.url()}`);
+      // The address follows once typing pauses.
+      await on.waitForURL(/search=nothing/);
       await on.getByRole('button', { name: 'Clear the filter' }).click();
       await on.getByText('8 services', { exact: true }).waitFor();
     },
@@ -316,7 +317,9 @@ const checks = [
     'a_lost_connection_is_said_the_data_kept_and_the_recovery_seen',
     async () => {
       const on = await open();
+      const last = on.waitForResponse(/assets\/revert-/);
       await signIn(on);
+      await last;
       await on.locator('[aria-label="Connection: Live"]').waitFor();
       const { port } = server;
       await server.stop();

@@ -96,6 +96,7 @@ export function complaints(page) {
  * @param {import('playwright-core').Page} page @param {string} selector @param {number} [most]
  */
 export async function tabTo(page, selector, most = 120) {
+  await page.locator(selector).first().waitFor({ state: 'attached' });
   for (let press = 0; press < most; press += 1) {
     const isThere = await page.evaluate(
       (wanted) => document.activeElement?.matches(wanted) ?? false,

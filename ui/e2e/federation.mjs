@@ -122,6 +122,8 @@ const checks = [
       await tabTo(page, 'main button');
       await press('Enter');
       await dialog.getByText('What will happen').waitFor();
+      // What can be chosen is fetched.
+      await dialog.locator('option[value="reviews-v3"]').waitFor({ state: 'attached' });
       await tabTo(page, '[role=dialog] select');
       await keyboard.type('reviews-v3');
       await press('Tab Enter');

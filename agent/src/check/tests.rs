@@ -3,16 +3,18 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+/// A busy machine must not fail a check.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn target(address: SocketAddr) -> Target {
     Target { service: "books/details".parse().expect("a service name"), address }
 }
 
-fn spec(probe: Probe) -> CheckSpec {
-    let interval = Duration::from_millis(20);
+fn spec(probe: Probe, timeout: Duration) -> CheckSpec {
     CheckSpec {
         probe,
-        interval,
-        timeout: interval,
+        interval: Duration::from_millis(20),
+        timeout,
         unhealthy_after: 2,
         healthy_after: 1,
         ..CheckSpec::tcp(80)
@@ -67,7 +69,7 @@ async fn an_endless_head_fails() {
 async fn an_endpoint_comes_and_goes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
-    let wanted = Arc::new(BTreeMap::from([(target(address), spec(Probe::Tcp))]));
+    let wanted = Arc::new(BTreeMap::from([(target(address), spec(Probe::Tcp, PATIENCE))]));
     let (want, wanted) = watch::channel(wanted);
     let (send, mut results) = mpsc::channel(8);
     let checks = tokio::spawn(run(wanted, send));
@@ -85,9 +87,9 @@ async fn an_endpoint_comes_and_goes() {
 async fn one_that_never_answers_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
-    let probe = Probe::Http { path: "/".into() };
+    let (probe, short) = (Probe::Http { path: "/".into() }, Duration::from_millis(20));
     let (_want, wanted) =
-        watch::channel(Arc::new(BTreeMap::from([(target(address), spec(probe))])));
+        watch::channel(Arc::new(BTreeMap::from([(target(address), spec(probe, short))])));
     let (send, mut results) = mpsc::channel(8);
     let checks = tokio::spawn(run(wanted, send));
     assert_eq!(results.recv().await, Some((target(address), EndpointHealth::Unhealthy)));
@@ -104,8 +106,8 @@ async fn more_targets_than_places_are_all_checked() {
         .map(|number| {
             let service = format!("books/s{number}").parse().expect("a service name");
             let address = SocketAddr::from(([127, 0, 0, 1], port));
-            let mut spec = spec(Probe::Tcp);
-            (spec.interval, spec.timeout) = (Duration::from_secs(5), Duration::from_secs(5));
+            let mut spec = spec(Probe::Tcp, PATIENCE);
+            spec.interval = Duration::from_secs(5);
             (Target { service, address }, spec)
         })
         .collect();

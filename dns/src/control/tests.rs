@@ -11,11 +11,8 @@ use crate::testing::query;
 async fn others_names_do_not_wait_for_an_identity() {
     let folder = tempfile::tempdir().expect("a folder");
     let upstream = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-    // A port that is free a moment ago: `run` does not tell which one it got.
-    let listen = {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-        socket.local_addr().expect("an address")
-    };
+    let listeners = bind(&[SocketAddr::from(([127, 0, 0, 1], 0))]).await.expect("a listener");
+    let listen = listeners[0].address;
     let config = Config {
         id: Some("one".parse().expect("an id")),
         data_folder: folder.path().to_owned(),
@@ -27,7 +24,7 @@ async fn others_names_do_not_wait_for_an_identity() {
         admin: SocketAddr::from(([127, 0, 0, 1], 0)),
     };
     let stop = CancellationToken::new();
-    let running = tokio::spawn(run(config, stop.clone()));
+    let running = tokio::spawn(serve(config, listeners, stop.clone()));
     let answering = tokio::spawn(async move {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = upstream.recv_from(&mut buffer).await {
@@ -43,20 +40,13 @@ async fn others_names_do_not_wait_for_an_identity() {
     answering.abort();
 }
 
-/// The code of the answer. Asks again while the proxy starts.
+/// The code of the answer. What is asked before the proxy reads waits at its socket.
 async fn ask(server: SocketAddr, name: &str) -> u8 {
-    for _ in 0..100 {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
-        socket.connect(server).await.expect("connected");
-        let mut buffer = [0; 512];
-        let asked = async {
-            socket.send(&query(name, 1)).await?;
-            socket.recv(&mut buffer).await
-        };
-        let asked = tokio::time::timeout(Duration::from_millis(200), asked).await;
-        if let Ok(Ok(length)) = asked {
-            return packet::header(&buffer[..length]).expect("a header").code;
-        }
-    }
-    panic!("no answer");
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    socket.connect(server).await.expect("connected");
+    socket.send(&query(name, 1)).await.expect("sent");
+    let mut buffer = [0; 512];
+    let answered = tokio::time::timeout(Duration::from_secs(30), socket.recv(&mut buffer)).await;
+    let length = answered.expect("an answer").expect("received");
+    packet::header(&buffer[..length]).expect("a header").code
 }

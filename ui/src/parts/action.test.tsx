@@ -1,6 +1,6 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { cleanup, render, screen } from '@testing-library/react';
+import { cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Refused } from '../api/request';
@@ -65,10 +65,10 @@ test('nothing is done before the API said what would happen', async () => {
   expect(verb().disabled).toBe(true);
   answer({ revision: '1.7', command: 'rialto drain west' });
   await screen.findByText('two services move');
-  await vi.waitFor(() => expect(verb().disabled).toBe(false));
+  await waitFor(() => expect(verb().disabled).toBe(false));
   await user.type(screen.getByLabelText('Reason'), 'kernel');
   await screen.findByText("rialto drain west --reason 'kernel'");
-  await vi.waitFor(() => expect(verb().disabled).toBe(false));
+  await waitFor(() => expect(verb().disabled).toBe(false));
   await user.click(verb());
   await screen.findByText('All 3 gateways and DNS proxies serve it.');
   expect(applied).toHaveBeenCalledWith('kernel');
@@ -80,7 +80,7 @@ test('what was done can be taken back to the revision that the preview read', as
     () => Promise.resolve({ revision: '1.7' }),
     () => Promise.resolve({ revision: '1.8' }),
   );
-  await vi.waitFor(() => expect(verb().disabled).toBe(false));
+  await waitFor(() => expect(verb().disabled).toBe(false));
   await user.click(verb());
   await user.click(await screen.findByRole('button', { name: 'Undo' }));
   await screen.findByText('1.9');

@@ -10,8 +10,6 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const BUSY_MS = 30_000;
-
 function row(number: number): ServiceRow {
   return {
     namespace: 'books',
@@ -26,20 +24,15 @@ function row(number: number): ServiceRow {
   };
 }
 
-test(
-  'a long table has a screenful at once, and all of it after the first picture',
-  async () => {
-    const rows = Array.from({ length: 50 }, (_, number) => row(number));
-    vi.stubGlobal('innerHeight', 680);
-    render(
-      <MantineProvider>
-        <ServiceTable rows={rows} at={0} />
-      </MantineProvider>,
-    );
-    expect(screen.getAllByRole('row')).toHaveLength(1 + 20);
-    // However long a busy machine takes for a frame.
-    await screen.findByText('service-49', {}, { timeout: BUSY_MS });
-    expect(screen.getAllByRole('row')).toHaveLength(1 + 50);
-  },
-  2 * BUSY_MS,
-);
+test('a long table has a screenful at once, and all of it after the first picture', async () => {
+  const rows = Array.from({ length: 50 }, (_, number) => row(number));
+  vi.stubGlobal('innerHeight', 680);
+  render(
+    <MantineProvider>
+      <ServiceTable rows={rows} at={0} />
+    </MantineProvider>,
+  );
+  expect(screen.getAllByRole('row')).toHaveLength(1 + 20);
+  await screen.findByText('service-49');
+  expect(screen.getAllByRole('row')).toHaveLength(1 + 50);
+});
