@@ -151,6 +151,13 @@ impl Health {
         });
     }
 
+    /// This process did not run for `stood`: that is not its peers' silence. To be called before
+    /// time passes again.
+    pub fn handle_standstill(&mut self, stood: Duration) {
+        let gateways = self.peers.values_mut().flat_map(|peer| peer.gateways.values_mut());
+        gateways.for_each(|gateway| gateway.excuse(stood));
+    }
+
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next

@@ -104,6 +104,8 @@ struct Inner {
     summary_due: Notify,
     changed: Notify,
     tables_changed: Notify,
+    /// When time passed for health last.
+    ticked: Cell<std::time::Instant>,
 }
 
 /// Flows of one side that are open.
@@ -186,6 +188,7 @@ impl Worker {
                 summary_due: Notify::new(),
                 changed: Notify::new(),
                 tables_changed: Notify::new(),
+                ticked: Cell::new(std::time::Instant::now()),
             }
         });
         Ok(Self { inner })
@@ -248,7 +251,7 @@ impl Worker {
             self.inner.pool.suspects().into_iter().map(Tried::Gateway).collect();
         let mut excluded: Vec<Excluded<'_>> =
             ask.tried.iter().chain(&suspects).map(Tried::as_excluded).collect();
-        let now = std::time::Instant::now();
+        let now = self.lived();
         let health = self.inner.health.borrow();
         let choose = |excluded: &[Excluded<'_>]| {
             let Ask { service, port, http, caller, draw, .. } = *ask;
@@ -264,6 +267,13 @@ impl Worker {
             }
             decided => decided,
         }
+    }
+
+    /// The time, as far as this worker ran: the first flow after a standstill must not take for
+    /// silence what nobody listened to.
+    fn lived(&self) -> std::time::Instant {
+        let latest = self.inner.ticked.get() + 2 * limits::WORKER_TICK;
+        latest.min(std::time::Instant::now())
     }
 
     /// As [`Self::choose`]. While the gateway that it names is dialled for the first time, waits

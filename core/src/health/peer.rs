@@ -74,6 +74,13 @@ impl Gateway {
         before.is_none()
     }
 
+    /// Nobody was heard for `stood`, because nobody listened.
+    pub(super) fn excuse(&mut self, stood: Duration) {
+        if let Some(Contact::Heard { at, .. }) = &mut self.contact {
+            *at += stood;
+        }
+    }
+
     /// Whether the gateway was not known to be lost before.
     pub(super) fn lose(&mut self) -> bool {
         let is_news = !matches!(self.contact, Some(Contact::Lost));

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rialto_types::id::{ClusterName, InstanceId};
+use rialto_types::limits;
 use rialto_types::report::HealthSummary;
 
 use crate::health::check::{Check, Config, Event as CheckEvent};
-use crate::health::{Event, Health, Outcome, Path, PeerRef};
+use crate::health::{Event, GatewayState, Health, Outcome, Path, PeerRef};
 use crate::transcript;
 use crate::world::{World, parse};
 
@@ -15,6 +16,22 @@ fn transcripts() {
         let mut world = World::new();
         move |line| world.run(line)
     });
+}
+
+#[test]
+fn what_nobody_listened_to_is_no_silence() {
+    let (mut now, mut health) = (World::new().now, Health::default());
+    let (cluster, gateway): (ClusterName, InstanceId) = (parse("west"), parse("west-1"));
+    let peer = PeerRef { cluster: &cluster, gateway: &gateway };
+    let rtt = Duration::from_millis(10);
+    health.observe(Event::PeerConnected { peer, path: Path { rtt, pto: rtt * 3 } }, now);
+    let stood = Duration::from_secs(3);
+    now += stood;
+    health.handle_standstill(stood);
+    health.handle_timeout(now);
+    assert_eq!(health.gateway(peer, now), GatewayState::Up { rtt });
+    now += limits::PEER_SILENCE_MIN;
+    assert_eq!(health.gateway(peer, now), GatewayState::Down);
 }
 
 proptest! {

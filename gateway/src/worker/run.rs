@@ -90,6 +90,11 @@ impl Worker {
 
     fn tick(&self, clock: &mut Clock) {
         let now = std::time::Instant::now();
+        let passed = now.saturating_duration_since(self.inner.ticked.replace(now));
+        if passed > 2 * limits::WORKER_TICK {
+            let stood = passed - limits::WORKER_TICK;
+            self.inner.health.borrow_mut().handle_standstill(stood);
+        }
         let mut reports: BTreeMap<PeerId, (i64, f64, u64)> = BTreeMap::new();
         for member in self.inner.pool.members() {
             if member.silence < limits::WORKER_TICK {
