@@ -38,6 +38,8 @@ pub async fn run(
         }
         let due = checker.poll_timeout();
         let event = tokio::select! {
+            // After a standstill a probe that has ended comes before the end of its time.
+            biased;
             changed = wanted.changed() => match changed {
                 Ok(()) => Event::Wanted,
                 Err(_) => Event::Stop,

@@ -323,6 +323,10 @@ impl Admin for BridgeAdmin {
         if self.service.store.read().federation().is_none() {
             pending.push("the federation's state".to_string());
         }
+        // Whoever joins is told where the members are.
+        if self.service.members.all().is_empty() {
+            pending.push("the list of members".to_string());
+        }
         pending
     }
 
