@@ -39,6 +39,11 @@ mod show;
 mod story;
 mod verb;
 
+/// A child shares what is open until it executes its program: tests that start some and tests of
+/// locks are not run at the same time.
+#[cfg(test)]
+static FORKS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Run a whole federation on this machine, and programs inside of it
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]

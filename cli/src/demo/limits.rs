@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) const PROCESSES_MAX: usize = 64;
 /// From the start of a process until it serves: a cold debug build on two busy cores needs some
 /// seconds, more is a hang.
-pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(90);
 /// Between two looks whether a process serves, or has said what is waited for.
 pub(crate) const READY_POLL: Duration = Duration::from_millis(20);
 /// One such look: a process on the same machine answers at once or not at all.
@@ -28,7 +28,7 @@ pub(crate) const VERB_TIMEOUT: Duration = Duration::from_secs(75);
 pub(crate) const RETRY_DELAY: Duration = Duration::from_millis(50);
 /// A program that is run at a place ends within this time: just below `STEP_TIMEOUT`, so that it
 /// is the program that is named.
-pub(crate) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(140);
+pub(crate) const PROGRAM_TIMEOUT: Duration = Duration::from_secs(290);
 /// The longest time that a command line option of the demo can name.
 pub(crate) const DURATION_MAX: Duration = Duration::from_secs(3_600);
 
@@ -80,7 +80,7 @@ pub(crate) const LOAD_REASON_BYTES_MAX: usize = 512;
 pub(crate) const LOAD_FAILURE_DELAY: Duration = Duration::from_millis(10);
 /// From connecting to the end of an answer: a debug build on a busy machine needs ten seconds to
 /// sum a large download up.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The system's resolver blocks a thread per name. More of them at a time overflow the socket of
 /// any DNS server, and each datagram lost that way costs the resolver's five seconds.
 pub(crate) const RESOLVING_MAX: usize = 16;
@@ -91,7 +91,7 @@ pub(crate) const RESOLVE_ATTEMPTS: usize = 2;
 // story
 
 /// A step that takes longer hangs: the slowest takes 25 s in a debug build on two idle cores.
-pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(150);
+pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(300);
 /// One service may take this long until it answers for the first time.
 pub(crate) const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The oldest news of an agent in a federation where all is well: one sign of life.

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -11,11 +12,25 @@ use serde_json::Value;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_rialto");
 const SERVER: &str = "10.88.2.11:9081";
 
+/// How often it is looked whether what a test waits for has come: who waits leaves the processor to
+/// it.
+const LOOK: Duration = Duration::from_millis(50);
+/// Nothing that a test waits for takes so long on a machine that works at all.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One demo at a time, for as long as this lives: each has some 25 processes.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static DEMO: Mutex<()> = Mutex::new(());
+    // A test that failed with it says so itself.
+    DEMO.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[test]
 fn a_server_is_reached_across_the_link_and_nothing_is_left() -> anyhow::Result<()> {
     if !namespaces_are_to_be_had()? {
         return Ok(());
     }
+    let _alone = alone();
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("demo");
     let mut outermost = Ended(demo(&folder, &["networks", "--rest", "127.0.0.1:0"]).spawn()?);
@@ -52,6 +67,7 @@ fn a_server_is_reached_across_the_link_and_nothing_is_left() -> anyhow::Result<(
 /// The whole federation, in the networks that this machine allows.
 #[test]
 fn the_story_is_told_to_its_end() -> anyhow::Result<()> {
+    let _alone = alone();
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("demo");
     let output = demo(&folder, &[]).args(["--script", "--rest", "127.0.0.1:0"]).output()?;
@@ -63,6 +79,7 @@ fn the_story_is_told_to_its_end() -> anyhow::Result<()> {
 
 #[test]
 fn the_exit_code_of_a_program_is_passed_on() -> anyhow::Result<()> {
+    let _alone = alone();
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("demo");
     let _demo = Ended(
@@ -120,8 +137,8 @@ pub(crate) fn wait_until(
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
     while !holds()? {
-        ensure!(begun.elapsed() < Duration::from_secs(60), "waited in vain: {what}");
-        std::thread::yield_now();
+        ensure!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::park_timeout(LOOK);
     }
     Ok(())
 }

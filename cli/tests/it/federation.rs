@@ -5,12 +5,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::MutexGuard;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::demo::{Ended, PROGRAM, demo, demo_output, need_namespaces, wait_until};
+use crate::demo::{Ended, PROGRAM, alone, demo, demo_output, need_namespaces, wait_until};
 
 const BRIDGE: &str = "10.88.0.11:7600";
 /// Not the usual address, which the demo has in this network.
@@ -45,18 +46,20 @@ pub(crate) struct ByHand {
     /// Of the networks; the demo removes it.
     pub(crate) folder: PathBuf,
     parent: TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl ByHand {
     pub(crate) fn begin() -> anyhow::Result<Self> {
         need_namespaces()?;
+        let alone = alone();
         let parent = tempfile::tempdir()?;
         // Parts run as nobody in particular.
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755))?;
         let folder = parent.path().join("demo");
         let networks = Ended(demo(&folder, &["networks", "--rest", "127.0.0.1:0"]).spawn()?);
         wait_until("the networks", || Ok(demo_output(&folder, &["link"])?.status.success()))?;
-        let by_hand = Self { _networks: networks, folder, parent };
+        let by_hand = Self { _networks: networks, folder, parent, _alone: alone };
         by_hand.need_programs()?;
         Ok(by_hand)
     }

@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use crate::demo::{Ended, demo, demo_output, need_namespaces, wait_until};
+use crate::demo::{Ended, alone, demo, demo_output, need_namespaces, wait_until};
 
 /// The free workload of `vms`.
 const ENDPOINT: &str = "10.89.3.9";
@@ -21,6 +21,7 @@ const NGINX: &str = "/usr/sbin/nginx";
 #[test]
 fn programs_find_each_other_across_clusters() -> anyhow::Result<()> {
     need_namespaces()?;
+    let _alone = alone();
     need_programs()?;
     let parent = tempfile::tempdir()?;
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755))?;

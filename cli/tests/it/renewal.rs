@@ -56,7 +56,10 @@ fn certificates_are_renewed_under_an_open_flow() -> anyhow::Result<()> {
         wait_until("old connections end, but for the one that the flow holds", || {
             let page = page(&by_hand, cluster, GATEWAY, "debug/snapshot")?;
             let debug: Value = serde_json::from_str(&page)?;
-            let connections = debug["worker"]["connections"].as_array().context("a list")?;
+            // A worker that is busy does not say.
+            let Some(connections) = debug["worker"]["connections"].as_array() else {
+                return Ok(false);
+            };
             let retired = connections.iter().filter(|connection| connection["retired"] == true);
             Ok(retired.count() == 1)
         })?;

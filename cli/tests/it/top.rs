@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use crate::demo::{Ended, PROGRAM, demo, demo_output, need_namespaces, wait_until};
+use crate::demo::{Ended, PROGRAM, alone, demo, demo_output, need_namespaces, wait_until};
 
 const SERVER: &str = "http://127.88.0.11:7601";
 /// Lives in west only.
@@ -14,6 +14,7 @@ const REVIEWS: &str = "http://reviews-v2.books.svc.clusterset.local:9080";
 #[test]
 fn requests_errors_and_silence_are_told_as_they_are() -> anyhow::Result<()> {
     need_namespaces()?;
+    let _alone = alone();
     let parent = tempfile::tempdir()?;
     let demo_folder = Demo { folder: parent.path().join("demo") };
     let folder = &demo_folder.folder;

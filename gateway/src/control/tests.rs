@@ -46,6 +46,10 @@ async fn a_gateway_joins_serves_and_comes_back_from_disk_with_nobody_there() {
     assert!(debug.contains("\"books/reviews\""), "{debug}");
     assert!(debug.contains("\"connected\":true"), "{debug}");
 
+    // The table is in service before it is kept.
+    let kept = folder.path().join("gateway/local.good");
+    until("the table is kept", || std::future::ready(kept.exists())).await;
+
     // Everybody else is gone, then the gateway too; it comes back alone.
     world.stop().await;
     stop.cancel();
@@ -99,12 +103,17 @@ async fn start(folder: &Path) -> (Running, CancellationToken) {
 }
 
 async fn ready(admin: SocketAddr) {
+    let is_ready = async || get(admin, "/readyz").await.starts_with("HTTP/1.1 200");
+    until("ready", is_ready).await;
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
     let wait = async {
-        while !get(admin, "/readyz").await.starts_with("HTTP/1.1 200") {
+        while !holds().await {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(30), wait).await.expect("ready in time");
+    timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("not {what} in time"));
 }
 
 async fn get(address: SocketAddr, path: &str) -> String {

@@ -1,7 +1,9 @@
 use super::*;
+use crate::demo::FORKS;
 
 #[tokio::test]
 async fn commands_are_answered_and_nonsense_is_refused() -> anyhow::Result<()> {
+    let _alone = FORKS.lock().await;
     let folder = tempfile::tempdir()?;
     let mut supervisor = Supervisor::new("/nowhere".into(), folder.path(), None)?;
     for (asked, expected) in [

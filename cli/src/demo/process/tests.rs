@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::demo::FORKS;
 
 /// Stands for this program: skips `demo enter ... -- PROGRAM` and runs the rest with the shell.
 const PROGRAM: &str =
@@ -23,6 +24,7 @@ fn ready_line() -> Ready {
 
 #[tokio::test]
 async fn a_process_is_started_killed_and_started_again() -> anyhow::Result<()> {
+    let _alone = FORKS.lock().await;
     let folder = tempfile::tempdir()?;
     let mut supervisor = supervisor(folder.path())?;
     supervisor.start(spec("one", "echo ready; exec sleep 60", ready_line())).await?;
@@ -39,6 +41,7 @@ async fn a_process_is_started_killed_and_started_again() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_process_that_ends_before_it_is_ready_is_named_with_its_log() -> anyhow::Result<()> {
+    let _alone = FORKS.lock().await;
     let folder = tempfile::tempdir()?;
     let mut supervisor = supervisor(folder.path())?;
     let started = supervisor.start(spec("one", "echo broken; exit 3", ready_line())).await;
@@ -50,6 +53,7 @@ async fn a_process_that_ends_before_it_is_ready_is_named_with_its_log() -> anyho
 
 #[tokio::test]
 async fn sigterm_lets_a_process_end_in_its_own_way() -> anyhow::Result<()> {
+    let _alone = FORKS.lock().await;
     let folder = tempfile::tempdir()?;
     let mut supervisor = supervisor(folder.path())?;
     let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
@@ -60,6 +64,7 @@ async fn sigterm_lets_a_process_end_in_its_own_way() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn an_unknown_name_is_answered_with_the_known_ones() -> anyhow::Result<()> {
+    let _alone = FORKS.lock().await;
     let folder = tempfile::tempdir()?;
     let mut supervisor = supervisor(folder.path())?;
     supervisor.start(spec("one", "exec sleep 60", Ready::AtOnce)).await?;

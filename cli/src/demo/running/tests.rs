@@ -2,9 +2,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::*;
+use crate::demo::FORKS;
 
 #[test]
 fn a_folder_has_one_demo_at_a_time_and_starts_empty() -> anyhow::Result<()> {
+    let _alone = FORKS.blocking_lock();
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("demo");
     let held = take(&folder)?;
@@ -18,6 +20,7 @@ fn a_folder_has_one_demo_at_a_time_and_starts_empty() -> anyhow::Result<()> {
 
 #[test]
 fn a_demo_is_found_while_it_holds_the_lock_and_not_after() -> anyhow::Result<()> {
+    let _alone = FORKS.blocking_lock();
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("demo");
     assert!(Running::find(&folder).is_err());
@@ -32,6 +35,7 @@ fn a_demo_is_found_while_it_holds_the_lock_and_not_after() -> anyhow::Result<()>
 
 #[test]
 fn who_asks_for_a_demo_never_stands_in_the_way_of_its_start() -> anyhow::Result<()> {
+    let _alone = FORKS.blocking_lock();
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("demo");
     drop(take(&folder)?);

@@ -19,17 +19,17 @@ pub(super) async fn joined(federation: &mut Federation) -> anyhow::Result<String
         let status = status(federation).await?;
         let members = status["members"].as_array().context("`status` shows no members")?;
         ensure!(members.len() == BRIDGE_HOSTS.len(), "{} members: {status}", members.len());
-        let leader = leader(&status).context("no leader")?;
+        let leader = leader(&status);
         let clusters = status["clusters"].as_array().context("`status` shows no clusters")?;
         ensure!(clusters.len() == Site::CLUSTERS.len(), "{} clusters: {status}", clusters.len());
         let ages = clusters.iter().map(|cluster| cluster["agent"]["ageMs"].as_u64());
         let age = ages.map(|age| age.unwrap_or(u64::MAX)).max().unwrap_or(u64::MAX);
-        if u128::from(age) < limits::NEWS_AGE_MAX.as_millis() {
+        if let (Some(leader), true) = (leader, u128::from(age) < limits::NEWS_AGE_MAX.as_millis()) {
             break (leader, age);
         }
-        // The next sign of life may be due; it is not due forever.
-        let late = begun.elapsed() > 2 * limits::NEWS_AGE_MAX;
-        ensure!(!late, "an agent was last heard {age} ms ago: {status}");
+        // The next sign of life may be due, or an election; neither is due forever.
+        let late = begun.elapsed() > limits::RESUME_TIME_MAX;
+        ensure!(!late, "no leader, or an agent last heard {age} ms ago: {status}");
     };
     let code = use_token_again(federation).await?;
     Ok(format!("{leader} leads; oldest news {age} ms; a used token is refused with {code}"))
@@ -45,8 +45,9 @@ async fn use_token_again(federation: &mut Federation) -> anyhow::Result<String> 
     federation.supervisor.launch(spec)?;
     let begun = Instant::now();
     let code = loop {
-        let log = federation.supervisor.log_of(NAME)?;
+        // In this order: it may say why, and end, between the two.
         let ended = !federation.supervisor.is_running(NAME);
+        let log = federation.supervisor.log_of(NAME)?;
         if let Some(code) = error_code(&log) {
             break Ok(code);
         }
@@ -68,9 +69,21 @@ fn error_code(log: &str) -> Option<String> {
     code[3..].bytes().all(|byte| byte.is_ascii_digit()).then_some(code)
 }
 
+async fn current_leader(federation: &mut Federation) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    loop {
+        let status = status(federation).await?;
+        if let Some(leader) = leader(&status) {
+            return Ok(leader);
+        }
+        ensure!(begun.elapsed() < limits::RESUME_TIME_MAX, "no member leads: {status}");
+        sleep(limits::RETRY_DELAY).await;
+    }
+}
+
 pub(super) async fn members_killed(federation: &mut Federation) -> anyhow::Result<String> {
     let before = intent(federation).await?;
-    let leader = leader(&status(federation).await?).context("no leader")?;
+    let leader = current_leader(federation).await?;
     federation.supervisor.kill(&leader).await?;
     let resumed = write_until_done(federation).await?;
     for host in BRIDGE_HOSTS {
