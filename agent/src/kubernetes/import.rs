@@ -325,7 +325,7 @@ impl Writer {
                 }
             }
             Step::Apply { name, derived, addresses } => {
-                match self.apply_patiently(session, &name, &derived, &addresses, owner).await {
+                match self.apply(session, &name, &derived, &addresses, owner).await {
                     Err(error) if error.is_invalid() && !addresses.is_empty() => {
                         tracing::warn!(%error, name, "its old address is taken; taking another");
                         return Ok(Some(Step::Apply { name, derived, addresses: Vec::new() }));
@@ -339,27 +339,6 @@ impl Writer {
     }
 
     /// Asks for certain addresses more than once.
-    async fn apply_patiently(
-        &self,
-        session: &Session,
-        name: &str,
-        derived: &Derived,
-        addresses: &[IpAddr],
-        owner: &Owner,
-    ) -> Result<(), Error> {
-        let mut left = limits::KUBERNETES_ADDRESS_TRIES;
-        loop {
-            left -= 1;
-            match self.apply(session, name, derived, addresses, owner).await {
-                Err(error) if error.is_invalid() && !addresses.is_empty() && left > 0 => {
-                    tracing::debug!(%error, name, "its old address is not free yet");
-                    tokio::time::sleep(limits::KUBERNETES_ADDRESS_PAUSE).await;
-                }
-                applied => return applied,
-            }
-        }
-    }
-
     async fn apply(
         &self,
         session: &Session,
@@ -373,7 +352,17 @@ impl Writer {
             self.namespace
         );
         let object = manifest(name, &self.namespace, derived, addresses, owner);
-        session.send::<Value>(Method::PATCH, &path, Body::Apply, &object).await.map(drop)
+        let mut left = if addresses.is_empty() { 1 } else { limits::KUBERNETES_ADDRESS_TRIES };
+        loop {
+            left -= 1;
+            match session.send::<Value>(Method::PATCH, &path, Body::Apply, &object).await {
+                Err(error) if error.is_invalid() && left > 0 => {
+                    tracing::debug!(%error, name, "its old address is not free yet");
+                    tokio::time::sleep(limits::KUBERNETES_ADDRESS_PAUSE).await;
+                }
+                applied => return applied.map(drop),
+            }
+        }
     }
 
     async fn owner(&self, session: &Session) -> Result<Owner, Error> {
