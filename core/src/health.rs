@@ -153,9 +153,9 @@ impl Health {
 
     /// This process did not run for `stood`: that is not its peers' silence. To be called before
     /// time passes again.
-    pub fn handle_standstill(&mut self, stood: Duration) {
+    pub fn handle_standstill(&mut self, stood: Duration, now: Instant) {
         let gateways = self.peers.values_mut().flat_map(|peer| peer.gateways.values_mut());
-        gateways.for_each(|gateway| gateway.excuse(stood));
+        gateways.for_each(|gateway| gateway.excuse(stood, now));
     }
 
     /// When `handle_timeout` wants to be called.

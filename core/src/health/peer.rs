@@ -75,9 +75,10 @@ impl Gateway {
     }
 
     /// Nobody was heard for `stood`, because nobody listened.
-    pub(super) fn excuse(&mut self, stood: Duration) {
+    pub(super) fn excuse(&mut self, stood: Duration, now: Instant) {
         if let Some(Contact::Heard { at, .. }) = &mut self.contact {
-            *at += stood;
+            // Whoever was heard since is no longer silent than that.
+            *at = (*at + stood).min(now);
         }
     }
 

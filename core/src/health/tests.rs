@@ -27,9 +27,11 @@ fn what_nobody_listened_to_is_no_silence() {
     health.observe(Event::PeerConnected { peer, path: Path { rtt, pto: rtt * 3 } }, now);
     let stood = Duration::from_secs(3);
     now += stood;
-    health.handle_standstill(stood);
+    health.handle_standstill(stood, now);
     health.handle_timeout(now);
     assert_eq!(health.gateway(peer, now), GatewayState::Up { rtt });
+    // Who was heard since is excused for nothing.
+    health.handle_standstill(stood, now);
     now += limits::PEER_SILENCE_MIN;
     assert_eq!(health.gateway(peer, now), GatewayState::Down);
 }

@@ -93,7 +93,7 @@ impl Worker {
         let passed = now.saturating_duration_since(self.inner.ticked.replace(now));
         if passed > 2 * limits::WORKER_TICK {
             let stood = passed - limits::WORKER_TICK;
-            self.inner.health.borrow_mut().handle_standstill(stood);
+            self.inner.health.borrow_mut().handle_standstill(stood, now);
         }
         let mut reports: BTreeMap<PeerId, (i64, f64, u64)> = BTreeMap::new();
         for member in self.inner.pool.members() {
