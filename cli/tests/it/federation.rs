@@ -18,6 +18,8 @@ const BRIDGE: &str = "10.88.0.11:7600";
 const REST: &str = "127.88.0.11:7601";
 /// Of the service that sends back what it gets, where a test runs one.
 pub(crate) const ECHO_PORT: u16 = 8001;
+/// Of the admin pages of a node's agent, gateway and DNS proxy.
+const NODE_PORTS: [u16; 3] = [9902, 9903, 9904];
 const PAGE: &str = "a page that python serves";
 
 #[test]
@@ -100,6 +102,13 @@ impl ByHand {
         Ok(demo_output(&self.folder, &curl)?.status.success())
     }
 
+    fn is_refused(&self, site: &str, port: u16) -> anyhow::Result<bool> {
+        const REFUSED: i32 = 7;
+        let url = format!("http://127.0.0.1:{port}/livez");
+        let curl = ["exec", site, "--as", "node", "--", "curl", "-s", "-m", "5", &url];
+        Ok(demo_output(&self.folder, &curl)?.status.code() == Some(REFUSED))
+    }
+
     fn until_ready(&self, site: &str, ports: &[u16]) -> anyhow::Result<()> {
         for port in ports {
             let ready =
@@ -154,6 +163,10 @@ impl ByHand {
 
     /// With the identity and the documents that it has on disk.
     pub(crate) fn start_node_again(&self, cluster: &str) -> anyhow::Result<Ended> {
+        // Who ran it is gone before it is: its ports may be held for a moment more.
+        for port in NODE_PORTS {
+            wait_until("the node before is gone", || self.is_refused(cluster, port))?;
+        }
         self.run_node(cluster, &[])
     }
 
@@ -161,7 +174,7 @@ impl ByHand {
         let settings = self.path(&format!("{cluster}.yaml"));
         let node = [&[PROGRAM, "node", "--config", &settings], more].concat();
         let node = self.serve(cluster, &["--as", "node"], &node)?;
-        self.until_ready(cluster, &[9902, 9903, 9904])?;
+        self.until_ready(cluster, &NODE_PORTS)?;
         Ok(node)
     }
 
